@@ -1,0 +1,1 @@
+"""NVML and host sampling, telemetry, device locks."""

@@ -1,0 +1,1 @@
+"""The pure state machine, the gates, and the shell that carries out effects."""

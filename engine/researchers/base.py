@@ -1,0 +1,86 @@
+"""What a researcher is: asked once per experiment for one change, told once what came of it."""
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from engine.session.settings import Metric, Settings
+from engine.session.state import Experiment
+
+
+class Message(msgspec.Struct, frozen=True):
+    """An operator's message; the researcher answers it by its id."""
+
+    id: str
+    text: str
+    by: str
+
+
+class Brief(msgspec.Struct, frozen=True):
+    """All a researcher gets to know. `files` maps each editable file to the champion's text.
+
+    `results` are the open segment's ended experiments in order (baseline first); `champion` is one of them.
+    `failures_in_row` counts results since the last keep. `refusals` are the reasons why this experiment's earlier
+    proposals were sent back. `settings` and `session` let it read program.md and what else lies in the session.
+    """
+
+    run: int
+    session: Path
+    settings: Settings
+    metric: Metric
+    files: dict[str, str]
+    champion: Experiment
+    results: tuple[Experiment, ...]
+    failures_in_row: int
+    messages: tuple[Message, ...] = ()
+    refusals: tuple[str, ...] = ()
+    hook_output: str = ""
+    tried: frozenset[str] = frozenset()
+    """Fingerprints of every change tried on this champion (see engine.work.change.fingerprint)."""
+
+
+class Proposal(msgspec.Struct):
+    """One change: the new text of each editable file it touches, what it is called, and why.
+
+    `params` maps a constant to its (old, new) source texts where the change is one of constants. `answers` maps a
+    message's id to a sentence. `usage`: cost_usd, input_tokens, output_tokens where known.
+    """
+
+    description: str
+    files: dict[str, str]
+    asi: dict[str, str] = {}
+    params: dict[str, tuple[str, str]] = {}
+    answers: dict[str, str] = {}
+    remarks: list[str] = []
+    usage: dict[str, float] = {}
+
+
+class Exhausted(Exception):
+    """The researcher has nothing left to try; the message says why and what would help. `answers` as in Proposal."""
+
+    def __init__(self, why: str, answers: dict[str, str] | None = None) -> None:
+        super().__init__(why)
+        self.answers = answers or {}
+
+
+class ResearcherFailed(Exception):
+    """The researcher could not do its work this time; the message is for the operator."""
+
+
+class Researcher(Protocol):
+    """Called from one worker thread, one call at a time. Never writes to the session's tree."""
+
+    name: str
+
+    def propose(self, brief: Brief) -> Proposal:
+        """One change. Errors: Exhausted, ResearcherFailed."""
+        ...
+
+    def learn(self, brief: Brief, experiment: Experiment) -> dict[str, str]:
+        """ASI to add to the decided `experiment` (part of no `results` yet): result, next_action_hint …"""
+        ...
+
+    def close(self) -> None:
+        """Let go of whatever it holds; propose may be running in another thread and should end soon."""
+        ...

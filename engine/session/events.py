@@ -1,0 +1,338 @@
+"""The journal's events: everything that ever happened to a session, one record each.
+
+The engine is the only writer. `state = fold(journal)`; nothing that matters is kept anywhere else. Times (`at`) are
+unix seconds. New fields get defaults so that an old journal is read for ever.
+"""
+
+import msgspec
+
+from engine.session.settings import Gate, Metric
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What all events share: when it happened."""
+
+    at: float
+
+
+class EngineStarted(Event, frozen=True, tag="engine_started"):
+    """An engine took the session. `experiments`, `hours`, `cost_usd` are the limits it runs under, 0 = none."""
+
+    pid: int
+    host: str
+    start_id: str
+    version: str = ""
+    experiments: int = 0
+    hours: float = 0.0
+    cost_usd: float = 0.0
+
+
+class EngineStopped(Event, frozen=True, tag="engine_stopped"):
+    """The engine left in order. `reason` is a sentence; `failed` when it could not go on."""
+
+    reason: str
+    failed: bool = False
+
+
+class SegmentOpened(Event, frozen=True, tag="segment_opened"):
+    """Baseline, best and confidence start over. `pinned` maps a file to the sha256 of its text."""
+
+    segment: int
+    name: str
+    metric: Metric
+    command: str
+    timeout_s: float
+    checks_timeout_s: float
+    editable: tuple[str, ...]
+    pinned: dict[str, str]
+    commit: str
+    budget: str = ""
+    seed: int = 0
+    reason: str = ""
+
+
+class ExperimentBegan(Event, frozen=True, tag="experiment_began"):
+    """An experiment got its number. `champion` is the run it is tried on, None for a baseline."""
+
+    run: int
+    segment: int
+    champion: int | None
+    gate: Gate
+    researcher: str = ""
+    group: str = ""
+
+
+class ProposalRefused(Event, frozen=True, tag="proposal_refused"):
+    """A proposed change did not pass the check; the researcher hears `reason` and tries again."""
+
+    run: int
+    attempt: int
+    reason: str
+    description: str = ""
+
+
+class ProposalFailed(Event, frozen=True, tag="proposal_failed"):
+    """No change came of this experiment: every try was refused, or the researcher failed. Logged, nothing was run."""
+
+    run: int
+    reason: str
+
+
+class ChangeAccepted(Event, frozen=True, tag="change_accepted"):
+    """A change passed the check; its text lies in runs/NNNN/proposal.json. Written ahead of the commit."""
+
+    run: int
+    description: str
+    asi: dict[str, str]
+    fingerprint: str = ""
+    params: dict[str, tuple[str, str]] = {}
+    net_lines: int = 0
+    usage: dict[str, float] = {}
+    researcher: str = ""
+
+
+class ChangeCommitted(Event, frozen=True, tag="change_committed"):
+    """The change is in git. For a baseline: the commit that was measured."""
+
+    run: int
+    commit: str
+
+
+class TrialBegan(Event, frozen=True, tag="trial_began"):
+    """One (commit, seed, budget) starts. `of` is "candidate" or "champion"; `budget` empty = the session's own."""
+
+    run: int
+    trial: int
+    commit: str
+    seed: int
+    of: str = "candidate"
+    budget: str = ""
+
+
+class TrialEnded(Event, frozen=True, tag="trial_ended"):
+    """What a trial brought. `outcome`: ok, crash, timeout, aborted, interrupted, no_metric, bad_metric.
+
+    `metric` is None unless the outcome is ok. `flags` are claims that cannot be (see gates). `killed` names processes
+    that had to be killed at its end.
+    """
+
+    run: int
+    trial: int
+    outcome: str
+    metric: float | None = None
+    metrics: dict[str, float] = {}
+    duration_s: float = 0.0
+    exit_code: int | None = None
+    cause: str = ""
+    detail: str = ""
+    flags: tuple[str, ...] = ()
+    killed: tuple[str, ...] = ()
+
+
+class ChecksBegan(Event, frozen=True, tag="checks_began"):
+    """autoresearch.checks.sh starts."""
+
+    run: int
+
+
+class ChecksEnded(Event, frozen=True, tag="checks_ended"):
+    """autoresearch.checks.sh ended; `passed` False makes the experiment checks_failed."""
+
+    run: int
+    passed: bool
+    detail: str = ""
+    duration_s: float = 0.0
+
+
+class Decided(Event, frozen=True, tag="decided"):
+    """The gate's verdict. `status`: keep, discard, crash, checks_failed."""
+
+    run: int
+    status: str
+    reason: str
+    metric: float | None = None
+    metrics: dict[str, float] = {}
+    flags: tuple[str, ...] = ()
+
+
+class TreeSettled(Event, frozen=True, tag="tree_settled"):
+    """The editable files equal the champion's again; `commit` is HEAD. `run` None: after an override."""
+
+    commit: str
+    champion: int
+    run: int | None = None
+
+
+class Learnt(Event, frozen=True, tag="learnt"):
+    """What the researcher makes of the result: further ASI."""
+
+    run: int
+    asi: dict[str, str] = {}
+
+
+class ExperimentEnded(Event, frozen=True, tag="experiment_ended"):
+    """The experiment is logged and over. `confidence` is the session's at this moment."""
+
+    run: int
+    confidence: float | None = None
+
+
+class CommandQueued(Event, frozen=True, tag="command_queued"):
+    """The engine claimed a command of the inbox."""
+
+    id: str
+    kind: str
+    args: dict[str, str]
+    by: str
+    sent: float = 0.0
+
+
+class CommandDelivered(Event, frozen=True, tag="command_delivered"):
+    """A message reached the researcher's prompt of `run`."""
+
+    id: str
+    run: int
+
+
+class CommandDone(Event, frozen=True, tag="command_done"):
+    """The command took effect; `answer` is a sentence."""
+
+    id: str
+    answer: str = ""
+
+
+class CommandRefused(Event, frozen=True, tag="command_refused"):
+    """The command changed nothing, and why."""
+
+    id: str
+    reason: str
+
+
+class Overridden(Event, frozen=True, tag="overridden"):
+    """The operator's decision: `line` is the new line of champions (runs), `statuses` what changed with it.
+
+    `kind` is revert, keep or undo; `withdrawn` names the later keeps that fell with it.
+    """
+
+    command: str
+    kind: str
+    run: int
+    line: tuple[int, ...]
+    statuses: dict[int, str]
+    withdrawn: tuple[int, ...]
+    by: str
+    reason: str = ""
+
+
+class PauseSet(Event, frozen=True, tag="pause_set"):
+    """Pause asked for or taken back; it takes effect between two experiments. `by` is "engine" for its own."""
+
+    paused: bool
+    by: str
+    reason: str = ""
+
+
+class StopAsked(Event, frozen=True, tag="stop_asked"):
+    """The engine ends after the current experiment."""
+
+    by: str
+    reason: str = ""
+
+
+class AbortAsked(Event, frozen=True, tag="abort_asked"):
+    """The running experiment is to end now."""
+
+    run: int
+    by: str
+
+
+class Noted(Event, frozen=True, tag="noted"):
+    """A person's note on an experiment (`run`) or on the session (None)."""
+
+    text: str
+    by: str
+    run: int | None = None
+
+
+class ResearcherSaid(Event, frozen=True, tag="researcher_said"):
+    """A sentence of the researcher's, for the operator: an answer (`command`) or a remark."""
+
+    text: str
+    run: int | None = None
+    command: str = ""
+
+
+class SettingEdited(Event, frozen=True, tag="setting_edited"):
+    """One key of overnight.toml was changed and committed."""
+
+    key: str
+    value: str
+    by: str
+    commit: str = ""
+
+
+class Rescued(Event, frozen=True, tag="rescued"):
+    """Edits found in the way were saved under `ref` before the tree was set right."""
+
+    ref: str
+    reason: str
+
+
+class DirtTaken(Event, frozen=True, tag="dirt_taken"):
+    """`start --dirty`: the operator's own edit of the editable files became a new segment's base."""
+
+    commit: str
+    ref: str
+
+
+class Trouble(Event, frozen=True, tag="trouble"):
+    """Something the operator should know that did not stop the loop."""
+
+    text: str
+
+
+AnyEvent = (
+    EngineStarted
+    | EngineStopped
+    | SegmentOpened
+    | ExperimentBegan
+    | ProposalRefused
+    | ProposalFailed
+    | ChangeAccepted
+    | ChangeCommitted
+    | TrialBegan
+    | TrialEnded
+    | ChecksBegan
+    | ChecksEnded
+    | Decided
+    | TreeSettled
+    | Learnt
+    | ExperimentEnded
+    | CommandQueued
+    | CommandDelivered
+    | CommandDone
+    | CommandRefused
+    | Overridden
+    | PauseSet
+    | StopAsked
+    | AbortAsked
+    | Noted
+    | ResearcherSaid
+    | SettingEdited
+    | Rescued
+    | DirtTaken
+    | Trouble
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: AnyEvent) -> bytes:
+    """One JSON line, newline included."""
+    return _encoder.encode(event) + b"\n"
+
+
+def decode(line: bytes) -> AnyEvent:
+    """Read one line. Errors: msgspec.DecodeError (also for an event of a newer version)."""
+    return _decoder.decode(line)

@@ -1,0 +1,186 @@
+"""overnight.toml: the settings of a session, their defaults, and refusals that name file, line and key."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """What is measured and which way is better."""
+
+    name: str = "val_bpb"
+    unit: str = "bpb"
+    direction: Literal["lower", "higher"] = "lower"
+
+
+class Run(msgspec.Struct, frozen=True):
+    """How a trial is run; limits in seconds. `seed` is the first trial's seed."""
+
+    command: str = "bash autoresearch.sh"
+    timeout_s: float = 600
+    checks_timeout_s: float = 300
+    seed: int = 1337
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Where an engine ends, counted from its start; 0 = no limit. `experiments` counts those after the baseline."""
+
+    experiments: int = 0
+    hours: float = 0
+    cost_usd: float = 0
+
+
+class Researcher(msgspec.Struct, frozen=True):
+    """Who proposes."""
+
+    kind: Literal["search", "agent", "llm", "grow"] = "search"
+    agent: str = ""
+    command: list[str] = []
+    model: str = ""
+    fallback: str = "search"
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """The rule by which a result is kept. See design, section 3. `pairs` is the confirm gate's number of pairs."""
+
+    kind: Literal["greedy", "confirm"] = "greedy"
+    equal_within: float = 0.0
+    gain_per_line: float = 5e-5
+    vram_ratio: float = 1.5
+    vram_gain: float = 0.01
+    jump: float = 0.1
+    pairs: int = 3
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Which files a researcher may change, and which must stay as they are in a segment."""
+
+    editable: list[str] = msgspec.field(default_factory=lambda: ["train.py"])
+    pinned: list[str] = msgspec.field(
+        default_factory=lambda: ["prepare.py", "corpus.py", "pyproject.toml", "autoresearch.sh"]
+    )
+
+
+class Gpu(msgspec.Struct, frozen=True):
+    """Which device: "auto" or an index."""
+
+    index: int | Literal["auto"] = "auto"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All of overnight.toml."""
+
+    metric: Metric = msgspec.field(default_factory=Metric)
+    run: Run = msgspec.field(default_factory=Run)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    researcher: Researcher = msgspec.field(default_factory=Researcher)
+    gate: Gate = msgspec.field(default_factory=Gate)
+    scope: Scope = msgspec.field(default_factory=Scope)
+    gpu: Gpu = msgspec.field(default_factory=Gpu)
+
+
+class SettingsError(Exception):
+    """A setting is refused. The message names file, line, key, what was found and what is allowed."""
+
+
+_AT_LEAST: dict[str, float] = {
+    "run.timeout_s": 0.001,
+    "run.checks_timeout_s": 0.001,
+    "limits.experiments": 0,
+    "limits.hours": 0,
+    "limits.cost_usd": 0,
+    "gate.equal_within": 0,
+    "gate.gain_per_line": 0,
+    "gate.vram_ratio": 0,
+    "gate.vram_gain": 0,
+    "gate.jump": 0,
+    "gate.pairs": 1,
+}
+
+
+def load(path: Path) -> Settings:
+    """The settings in `path`; all defaults where the file is missing. Errors: SettingsError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str) -> Settings:
+    """The settings in `text`; `where` names it in errors. Errors: SettingsError."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{where}: not TOML: {error}") from error
+    sections = {field.name: field for field in msgspec.structs.fields(Settings)}
+    built: dict[str, Any] = {}
+    for name, table in data.items():
+        if name not in sections:
+            raise SettingsError(_message(where, text, name, "", "an unknown section", f"one of {', '.join(sections)}"))
+        if not isinstance(table, dict):
+            raise SettingsError(_message(where, text, name, "", repr(table), f"a table, written [{name}]"))
+        built[name] = _section(sections[name].type, name, table, text, where)
+    return Settings(**built)
+
+
+def _section(kind: type[Any], name: str, table: dict[str, Any], text: str, where: str) -> Any:
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in fields:
+            allowed = f"one of {', '.join(fields)}"
+            raise SettingsError(_message(where, text, name, key, "an unknown key", allowed))
+        try:
+            values[key] = msgspec.convert(value, fields[key].type)
+        except msgspec.ValidationError as error:
+            found = repr(value)
+            raise SettingsError(_message(where, text, name, key, found, allowed_of(fields[key].type))) from error
+        least = _AT_LEAST.get(f"{name}.{key}")
+        if least is not None and not values[key] >= least:
+            raise SettingsError(_message(where, text, name, key, repr(value), f"a number of at least {least:g}"))
+        if isinstance(values[key], float) and values[key] == float("inf"):
+            raise SettingsError(_message(where, text, name, key, repr(value), "a finite number"))
+    return kind(**values)
+
+
+def allowed_of(kind: Any) -> str:
+    """What a field of this type takes, in words."""
+    if get_origin(kind) is Literal:
+        return " or ".join(repr(choice) for choice in get_args(kind))
+    if kind in (int, float, str):
+        return {int: "a whole number", float: "a number", str: "a text in quotes"}[kind]
+    if get_origin(kind) is list:
+        return "a list of texts"
+    parts = get_args(kind)
+    return " or ".join(allowed_of(part) for part in parts) if parts else str(kind)
+
+
+def _message(where: str, text: str, section: str, key: str, found: str, allowed: str) -> str:
+    line = line_of(text, section, key)
+    dotted = f"{section}.{key}" if key else section
+    return f"{where}, line {line}: {dotted} is {found}; allowed is {allowed}"
+
+
+def line_of(text: str, section: str, key: str) -> int:
+    """The line (from 1) on which `section.key` is set; the section's own line, or 1, where it cannot be told."""
+    inside, at = False, 1
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if line.startswith("["):
+            inside = line.strip("[]").split("#")[0].strip(" ]") == section
+            if inside:
+                at = number
+        name = line.split("=")[0].strip()
+        if (inside and key and name == key) or (not key and name == section) or name == f"{section}.{key}":
+            return number
+    return at
+
+
+def opens_segment(key: str) -> bool:
+    """Whether changing `key` makes earlier results incomparable, so that the baseline is measured again."""
+    return key.split(".")[0] in ("metric", "run", "scope")

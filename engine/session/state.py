@@ -1,0 +1,254 @@
+"""What a session's journal amounts to: the state that the engine decides by and the console shows."""
+
+from typing import Literal
+
+import msgspec
+
+from engine.session.settings import Gate, Metric, Run
+
+Phase = Literal["proposing", "accepted", "committed", "decided", "settled", "learnt", "ended"]
+
+
+class Trial(msgspec.Struct):
+    """One (commit, seed, budget) and what it brought; `outcome` is "" while it runs."""
+
+    number: int
+    commit: str
+    seed: int
+    of: str
+    budget: str
+    began_at: float
+    outcome: str = ""
+    metric: float | None = None
+    metrics: dict[str, float] = {}
+    duration_s: float = 0.0
+    cause: str = ""
+    detail: str = ""
+    flags: tuple[str, ...] = ()
+    killed: tuple[str, ...] = ()
+
+
+class Experiment(msgspec.Struct):
+    """One change and its trials. `champion` is the run it was tried on, None for a baseline.
+
+    `verdict` is what the gate said, `status` what holds now (an operator may have overridden it); both are "" until
+    decided. `params` maps a constant to (old, new) source texts. `phase` tells how far it got.
+    """
+
+    run: int
+    segment: int
+    champion: int | None
+    began_at: float
+    gate: Gate
+    researcher: str = ""
+    group: str = ""
+    phase: Phase = "proposing"
+    commit: str = ""
+    description: str = ""
+    asi: dict[str, str] = {}
+    fingerprint: str = ""
+    params: dict[str, tuple[str, str]] = {}
+    net_lines: int = 0
+    usage: dict[str, float] = {}
+    refusals: list[str] = []
+    failed: str = ""
+    trials: list[Trial] = []
+    checks: str = ""
+    checks_detail: str = ""
+    verdict: str = ""
+    status: str = ""
+    reason: str = ""
+    metric: float | None = None
+    metrics: dict[str, float] = {}
+    flags: tuple[str, ...] = ()
+    confidence: float | None = None
+    decided_at: float = 0.0
+    ended_at: float = 0.0
+    abort: str = ""
+    notes: list[str] = []
+    overridden_by: str = ""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it measures a segment's unchanged start."""
+        return self.champion is None
+
+    @property
+    def valid(self) -> bool:
+        """Whether its metric counts in statistics: it has one, and its claim was believed."""
+        return self.metric is not None and self.status not in ("crash", "checks_failed") and not self.disbelieved
+
+    @property
+    def disbelieved(self) -> bool:
+        """Flagged as a claim that cannot be, and not approved by the operator."""
+        return bool(DISBELIEF.intersection(self.flags)) and self.status != "keep"
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds in its trials."""
+        return sum(trial.duration_s for trial in self.trials)
+
+
+DISBELIEF = frozenset(
+    {"jump", "not_positive", "log_disagrees", "clock_disagrees", "pinned_changed", "editable_changed", "checks_changed"}
+)
+"""Flags of claims that are not believed: out of every statistic until a person approves the run."""
+
+
+class Segment(msgspec.Struct):
+    """One configuration under which results can be compared. `line` is its champions' runs, the baseline's first."""
+
+    number: int
+    name: str
+    metric: Metric
+    run: Run
+    editable: tuple[str, ...]
+    pinned: dict[str, str]
+    commit: str
+    budget: str
+    opened_at: float
+    reason: str = ""
+    line: list[int] = []
+    runs: list[int] = []
+
+    @property
+    def baseline(self) -> int | None:
+        """The run that measured the start."""
+        return self.line[0] if self.line else None
+
+    @property
+    def champion(self) -> int | None:
+        """The last kept run."""
+        return self.line[-1] if self.line else None
+
+
+class Command(msgspec.Struct):
+    """A command of the inbox and where it stands: queued, delivered, done, refused."""
+
+    id: str
+    kind: str
+    args: dict[str, str]
+    by: str
+    at: float
+    status: str = "queued"
+    answer: str = ""
+    delivered_in: int | None = None
+
+
+class Decision(msgspec.Struct):
+    """An operator's override, with what it replaced, so that `undo` can take it back."""
+
+    command: str
+    kind: str
+    run: int
+    segment: int
+    before: list[int]
+    statuses_before: dict[int, str]
+    statuses: dict[int, str]
+    withdrawn: tuple[int, ...]
+    by: str
+    reason: str
+    at: float
+    undone: bool = False
+
+
+class EngineRun(msgspec.Struct):
+    """The engine's last start: its limits, and what was already there then."""
+
+    pid: int
+    host: str
+    start_id: str
+    started_at: float
+    experiments: int = 0
+    hours: float = 0.0
+    cost_usd: float = 0.0
+    ended_experiments: int = 0
+    cost: float = 0.0
+    stopped_at: float = 0.0
+    stop_reason: str = ""
+    failed: bool = False
+
+
+class State(msgspec.Struct):
+    """Everything; `experiments` is ordered by run, which counts from 1 without gaps."""
+
+    experiments: list[Experiment] = []
+    segments: list[Segment] = []
+    commands: dict[str, Command] = {}
+    decisions: list[Decision] = []
+    engine: EngineRun | None = None
+    paused: bool = False
+    pause_by: str = ""
+    pause_reason: str = ""
+    stop: str = ""
+    tree: int | None = None
+    """The run whose editable files the tree holds between experiments."""
+    head: str = ""
+    messages: list[str] = []
+    """Ids of `say` commands, in order."""
+    said: list[tuple[float, int | None, str]] = []
+    notes: list[tuple[float, str, str]] = []
+    troubles: list[tuple[float, str]] = []
+    ended: int = 0
+    cost: float = 0.0
+    last_at: float = 0.0
+    events: int = 0
+
+    @property
+    def segment(self) -> Segment | None:
+        """The segment that is open."""
+        return self.segments[-1] if self.segments else None
+
+    @property
+    def current(self) -> Experiment | None:
+        """The experiment under way."""
+        last = self.experiments[-1] if self.experiments else None
+        return last if last is not None and last.phase != "ended" else None
+
+    def experiment(self, run: int) -> Experiment | None:
+        """Experiment `run`, or None where there is none."""
+        return self.experiments[run - 1] if 0 < run <= len(self.experiments) else None
+
+    @property
+    def champion(self) -> Experiment | None:
+        """The open segment's champion."""
+        segment = self.segment
+        run = segment.champion if segment else None
+        return self.experiment(run) if run is not None else None
+
+    @property
+    def baseline(self) -> Experiment | None:
+        """The open segment's baseline."""
+        segment = self.segment
+        run = segment.baseline if segment else None
+        return self.experiment(run) if run is not None else None
+
+    def of_segment(self, segment: Segment | None = None) -> list[Experiment]:
+        """The segment's experiments (default: the open one), in order."""
+        chosen = segment or self.segment
+        return [self.experiments[run - 1] for run in chosen.runs] if chosen else []
+
+    def failures_in_row(self) -> int:
+        """How many experiments of the open segment, the newest first, were not kept."""
+        count = 0
+        for experiment in reversed(self.of_segment()):
+            if not experiment.status:
+                continue
+            if experiment.status == "keep":
+                break
+            count += 1
+        return count
+
+    def undelivered(self) -> list[Command]:
+        """Messages that no prompt has carried yet."""
+        return [c for id in self.messages if (c := self.commands[id]).status == "queued"]
+
+
+def better(a: float, b: float, direction: str) -> bool:
+    """Whether metric `a` beats `b`."""
+    return a < b if direction == "lower" else a > b
+
+
+def gain(new: float, old: float, direction: str) -> float:
+    """How much better `new` is than `old`: positive is better, in the metric's unit."""
+    return old - new if direction == "lower" else new - old

@@ -1,0 +1,1 @@
+"""The console: a Textual client of a session."""
