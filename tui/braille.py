@@ -170,11 +170,13 @@ class _Frame:
         labels = [""] * self.canvas.height
         for value in self.y_ticks:
             row = self._dot_of(Point(self.xs.low, value))[1] // 4
-            if row < len(labels):
+            if 0 <= row < len(labels):
                 labels[row] = label(value, self._step)
         out: list[Line] = []
         for text, line in zip(labels, self.canvas.lines(), strict=True):
-            edge: Line = [(fit(text, self.margin - 1, right=True) + ("┤" if text else "│"), "axis")] if self.margin else []
+            edge: Line = (
+                [(fit(text, self.margin - 1, right=True) + ("┤" if text else "│"), "axis")] if self.margin else []
+            )
             out.append(edge + line)
         if self.foot:
             out.append(self._footer(list(legend)))

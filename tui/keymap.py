@@ -109,7 +109,9 @@ def load(actions: Sequence[Bindable], environ: Mapping[str, str]) -> Keymap:
         return read("", actions, str(path))
     except (OSError, UnicodeDecodeError) as error:
         defaults = read("", actions, str(path))
-        return defaults._replace(problems=(f"{path}: cannot be read ({error}); the default keys are used", *defaults.problems))
+        return defaults._replace(
+            problems=(f"{path}: cannot be read ({error}); the default keys are used", *defaults.problems)
+        )
     return read(text, actions, str(path))
 
 

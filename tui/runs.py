@@ -48,6 +48,26 @@ def crop(line: Iterable[Run], start: int, width: int) -> Line:
     return out
 
 
+def fold(line: Iterable[Run], width: int) -> list[Line]:
+    """The line in pieces of at most `width` cells, nothing lost; a wider character gets a piece of its own."""
+    pieces: list[Line] = [[]]
+    room = width
+    for text, names in line:
+        rest = text
+        while rest:
+            piece = head(rest, room)
+            if not piece and room == width:
+                piece = rest[0]
+            if piece:
+                pieces[-1].append((piece, names))
+                rest = rest[len(piece) :]
+                room -= width_of(piece)
+            if rest:
+                pieces.append([])
+                room = width
+    return pieces
+
+
 def _exact_head(text: str, width: int) -> str:
     return fit(head(text, width), width)
 

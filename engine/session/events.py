@@ -4,6 +4,8 @@ The engine is the only writer. `state = fold(journal)`; nothing that matters is 
 unix seconds. New fields get defaults so that an old journal is read for ever.
 """
 
+from typing import Any
+
 import msgspec
 
 from engine.session.settings import Gate, Metric
@@ -329,8 +331,19 @@ _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(event: AnyEvent) -> bytes:
-    """One JSON line, newline included."""
-    return _encoder.encode(event) + b"\n"
+    """One JSON line, newline included. A half of a surrogate pair, which JSON cannot hold, becomes "?"."""
+    try:
+        return _encoder.encode(event) + b"\n"
+    except UnicodeEncodeError:
+        return _encoder.encode(_whole(msgspec.to_builtins(event))) + b"\n"
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def decode(line: bytes) -> AnyEvent:

@@ -5,7 +5,7 @@ from functools import singledispatch
 
 from engine.session import events as ev
 from engine.session.settings import Run
-from engine.session.state import Command, Decision, EngineRun, Experiment, Segment, State, Trial
+from engine.session.state import Command, Decision, EngineRun, Experiment, Override, Segment, State, Trial
 
 
 class FoldError(Exception):
@@ -80,6 +80,7 @@ def _(event: ev.SegmentOpened, state: State) -> None:
             reason=event.reason,
         )
     )
+    state.public.append(("config", event.segment))
     state.head = event.commit
     state.tree = None
 
@@ -199,6 +200,8 @@ def _(event: ev.Learnt, state: State) -> None:
 def _(event: ev.ExperimentEnded, state: State) -> None:
     experiment = _experiment(state, event.run)
     experiment.phase = "ended"
+    experiment.logged = experiment.status
+    state.public.append(("result", event.run))
     experiment.confidence = event.confidence
     experiment.ended_at = event.at
     if not experiment.is_baseline:
@@ -265,6 +268,11 @@ def _(event: ev.Overridden, state: State) -> None:
     for run, status in event.statuses.items():
         experiment = _experiment(state, run)
         experiment.status = status
+        if experiment.phase == "ended":  # before that, its own line is still to come and tells the new status
+            state.public.append(("override", len(state.overrides)))
+        state.overrides.append(
+            Override(run, status, event.by, event.reason or event.kind, experiment.commit, event.at, event.command)
+        )
         experiment.overridden_by = event.by if status != experiment.verdict else ""
 
 
@@ -298,7 +306,7 @@ def _(event: ev.ResearcherSaid, state: State) -> None:
 
 @_apply.register
 def _(event: ev.SettingEdited, state: State) -> None:
-    state.head = event.commit or state.head
+    """The file holds the setting; HEAD is compared by its texts, so nothing of it is kept here."""
 
 
 @_apply.register
@@ -308,12 +316,9 @@ def _(event: ev.Rescued, state: State) -> None:
 
 @_apply.register
 def _(event: ev.DirtTaken, state: State) -> None:
-    state.head = event.commit
     state.troubles.append((event.at, f"your edit was taken as a new start, commit {event.commit[:7]}"))
 
 
 @_apply.register
 def _(event: ev.Trouble, state: State) -> None:
     state.troubles.append((event.at, event.text))
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -45,11 +46,13 @@ class GrowingFile:
     def refresh(self) -> Change:
         """Look at the file again and take its new size. OSError other than a missing file is let through."""
         try:
-            stat = os.stat(self.path)
+            found = self.path.stat()
         except FileNotFoundError:
+            found = None
+        if found is None or not stat.S_ISREG(found.st_mode):
             gone, self._identity = self._identity is not None, None
             return Change.GONE if gone else Change.SAME
-        if self._identity != (stat.st_dev, stat.st_ino):
+        if self._identity != (found.st_dev, found.st_ino):
             self._open()
             return Change.REPLACED
         # fstat of what is open, not of the name: the two may part between the calls.
@@ -88,17 +91,17 @@ class GrowingFile:
 
     def _open(self) -> None:
         try:
-            # NONBLOCK: a FIFO under this name must not hang the console; it then reads as empty.
+            # NONBLOCK: should a FIFO take the name this very moment, the console must not hang on it.
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return
-        stat = os.fstat(fd)
+        opened = os.fstat(fd)
         with self._lock:
             if self._fd >= 0:
                 os.close(self._fd)
             self._fd = fd
-            self._identity = (stat.st_dev, stat.st_ino)
-        self._take(stat.st_size)
+            self._identity = (opened.st_dev, opened.st_ino)
+        self._take(opened.st_size)
 
     def _take(self, size: int) -> None:
         self.size = size

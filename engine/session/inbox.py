@@ -37,7 +37,16 @@ class BadCommand(Exception):
 def request(kind: str, args: dict[str, str], by: str, seen: Seen | None = None) -> Request:
     """A new command with an id of its own that sorts by time."""
     now = time.time()
-    return Request(f"{time.time_ns():020d}-{secrets.token_hex(3)}", kind, args, by, now, seen or Seen())
+    # An argument of the command line may hold bytes that are no text; they cannot be written as JSON.
+    whole = {name: text.encode("utf-8", "replace").decode() for name, text in args.items()}
+    return Request(
+        f"{time.time_ns():020d}-{secrets.token_hex(3)}",
+        kind,
+        whole,
+        by.encode("utf-8", "replace").decode(),
+        now,
+        seen or Seen(),
+    )
 
 
 def send(inbox: Path, command: Request) -> Path:
@@ -69,7 +78,9 @@ def claim(path: Path) -> tuple[Path, Request]:
         path.rename(taken)
     try:
         return taken, msgspec.json.decode(taken.read_bytes(), type=Request)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FileNotFoundError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         broken = path.with_suffix(".broken")
         taken.rename(broken)
         raise BadCommand(f"{broken}: not a command ({error}); it was set aside") from error

@@ -1,4 +1,4 @@
-"""Text of unknown origin made harmless for a terminal: nothing in it moves the cursor, hides, reorders or runs anything."""
+"""Text of unknown origin made harmless for a terminal: nothing in it moves the cursor, hides or reorders."""
 
 from __future__ import annotations
 

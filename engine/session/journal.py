@@ -1,4 +1,8 @@
-"""The journal file: append-only, one event a line, fsynced; a torn last line is what a crash leaves and is cut off."""
+"""The journal file: append-only, one event a line, fsynced; what a crash tore is cut off.
+
+Events that belong together are written as one: every line but the last of them ends in a space, which JSON does not
+mind. Lines at the end of the file that announce more which never came count as torn, like half a line.
+"""
 
 import os
 from pathlib import Path
@@ -26,20 +30,28 @@ class Journal:
 
     def _heal(self) -> None:
         size = os.fstat(self._fd).st_size
-        keep, block = size, 65536
-        while keep and os.pread(self._fd, 1, keep - 1) != b"\n":
-            start = max(0, keep - block)
-            cut = os.pread(self._fd, keep - start, start).rfind(b"\n")
-            keep = start + cut + 1 if cut >= 0 else start
+        keep = size
+        while keep and not _closes(os.pread(self._fd, min(2, keep), keep - min(2, keep))):
+            keep = self._line_start(keep - 1)
         if keep != size:
             os.ftruncate(self._fd, keep)
 
+    def _line_start(self, at: int, block: int = 65536) -> int:
+        """Where the line begins that holds, or ends at, the byte `at`."""
+        while at:
+            start = max(0, at - block)
+            cut = os.pread(self._fd, at - start, start).rfind(b"\n")
+            if cut >= 0:
+                return start + cut + 1
+            at = start
+        return 0
+
     def append(self, events: list[ev.AnyEvent]) -> None:
-        """Write all `events` with one write and one fsync. On a failed write nothing of it stays. Errors: OSError."""
+        """Write all `events` with one write and one fsync, all or none, also in a crash. Errors: OSError."""
         if not events:
             return
         size = os.fstat(self._fd).st_size
-        data = b"".join(ev.encode(event) for event in events)
+        data = _MORE.join(ev.encode(event).rstrip(b"\n") for event in events) + b"\n"
         try:
             view = memoryview(data)
             while view:
@@ -54,46 +66,95 @@ class Journal:
         os.close(self._fd)
 
 
-class Follower:
-    """A reader's end: folds what is complete, goes on where it stopped, and starts over when the file was replaced."""
+_MORE = b" \n"
 
-    def __init__(self, path: Path, state: State | None = None, offset: int = 0, line: int = 0) -> None:
+
+def _closes(tail: bytes) -> bool:
+    """Whether a file that ends in `tail` ends where a write did."""
+    return tail.endswith(b"\n") and not tail.endswith(_MORE)
+
+
+def _closed(data: bytes) -> int:
+    """The length of `data` up to where the last complete write in it ended."""
+    end = data.rfind(b"\n") + 1
+    while end and not _closes(data[max(0, end - 2) : end]):
+        end = data.rfind(b"\n", 0, end - 1) + 1
+    return end
+
+
+class Fetched(msgspec.Struct):
+    """What a look at the file brought, not yet folded. `restarted`: the file was replaced; the fold starts over."""
+
+    events: list[ev.AnyEvent]
+    offset: int
+    line: int
+    restarted: bool = False
+
+
+class Follower:
+    """A reader's end: folds what is complete, goes on where it stopped, and starts over when the file was replaced.
+
+    `poll` does both halves. A reader with a thread for the disk calls `fetch` there and `take` where the state lives,
+    one after the other.
+    """
+
+    def __init__(
+        self, path: Path, state: State | None = None, offset: int = 0, line: int = 0, inode: int | None = None
+    ) -> None:
         self.path, self.state, self.offset, self.line = path, state or State(), offset, line
         self.restarted = False
-        self._inode: int | None = None
+        self.inode = inode
 
     def poll(self, at_most: int = 1 << 30) -> list[ev.AnyEvent]:
         """Events that came since the last call, already folded into `state`. Errors: JournalError with file and line."""
+        fetched = self.fetch(at_most)
+        self.take(fetched)
+        return fetched.events
+
+    def fetch(self, at_most: int = 1 << 30) -> Fetched:
+        """Read and decode what came since; the state is not touched. Errors: JournalError with file and line."""
         try:
             with self.path.open("rb") as file:
                 found = os.fstat(file.fileno())
-                self.restarted = found.st_size < self.offset or (self._inode not in (None, found.st_ino))
-                if self.restarted:
-                    self.state, self.offset, self.line = State(), 0, 0
-                self._inode = found.st_ino
-                if found.st_size == self.offset:
-                    return []
-                file.seek(self.offset)
+                restarted = found.st_size < self.offset or (self.inode not in (None, found.st_ino))
+                offset, line = (0, 0) if restarted else (self.offset, self.line)
+                self.inode = found.st_ino
+                if found.st_size == offset:
+                    return Fetched([], offset, line, restarted)
+                file.seek(offset)
                 data = file.read(at_most)
         except FileNotFoundError:
-            return []
+            return Fetched([], self.offset, self.line)
         except OSError as error:
             raise JournalError(f"{self.path}: cannot be read: {error}") from error
-        end = data.rfind(b"\n") + 1
+        end = _closed(data) or (data.rfind(b"\n") + 1 if len(data) == at_most else 0)
         fresh: list[ev.AnyEvent] = []
         for raw in data[:end].splitlines():
-            self.line += 1
+            line += 1
             try:
-                event = ev.decode(raw)
+                fresh.append(ev.decode(raw))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise self._unreadable(line, error) from error
+        return Fetched(fresh, offset + end, line, restarted)
+
+    def take(self, fetched: Fetched) -> None:
+        """Fold what `fetch` brought. Errors: JournalError with file and line."""
+        self.restarted = fetched.restarted
+        if fetched.restarted:
+            self.state = State()
+        first = fetched.line - len(fetched.events) + 1
+        for line, event in enumerate(fetched.events, first):
+            try:
                 apply(self.state, event)
-            except (msgspec.DecodeError, FoldError) as error:
-                raise JournalError(
-                    f"{self.path}, line {self.line}: not an event this version understands ({error}); nothing was"
-                    " changed. Move the file away only if you can do without the session's history"
-                ) from error
-            fresh.append(event)
-        self.offset += end
-        return fresh
+            except FoldError as error:
+                raise self._unreadable(line, error) from error
+        self.offset, self.line = fetched.offset, fetched.line
+
+    def _unreadable(self, line: int, error: Exception) -> JournalError:
+        return JournalError(
+            f"{self.path}, line {line}: not an event this version understands ({error}); nothing was"
+            " changed. Move the file away only if you can do without the session's history"
+        )
 
 
 def read(path: Path) -> State:

@@ -78,9 +78,9 @@ def undo(state: State) -> Override:
         raise Refused("there is no revert or keep to undo")
     segment = state.segments[-1]
     if decision.segment != segment.number:
-        raise Refused(
-            f"the last decision was made in segment {decision.segment}, and segment {segment.number} is open"
-        )
+        raise Refused(f"the last decision was made in segment {decision.segment}, and segment {segment.number} is open")
+    if not decision.before:
+        raise Refused(f"run {decision.run} was the segment's first champion: without it there is none to go back to")
     fallen = tuple(run for run in segment.line if run not in decision.before and run not in decision.statuses)
     statuses = dict(decision.statuses_before) | dict.fromkeys(fallen, "discard")
     return Override("undo", decision.run, tuple(decision.before), statuses, fallen)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -34,7 +35,7 @@ class Lock:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except OSError as error:
             text = os.pread(self._fd, 4096, 0)
             os.close(self._fd)
@@ -44,6 +45,17 @@ class Lock:
         self.holder = Holder(os.getpid(), socket.gethostname(), start_id, kind)
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, msgspec.json.encode(self.holder), 0)
+
+    def _take(self) -> None:
+        """Lock. `holder` takes a shared lock for a moment, which must not look like a holder: then try again."""
+        for _ in range(2000):
+            try:
+                return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # fails where somebody really holds it
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+                time.sleep(0.001)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
         """Give it back."""
@@ -84,5 +96,5 @@ def holder(path: Path) -> Holder | None:
 def _decode(text: bytes) -> Holder | None:
     try:
         return msgspec.json.decode(text, type=Holder)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

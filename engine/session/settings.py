@@ -1,5 +1,6 @@
 """overnight.toml: the settings of a session, their defaults, and refusals that name file, line and key."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -85,6 +86,7 @@ class SettingsError(Exception):
     """A setting is refused. The message names file, line, key, what was found and what is allowed."""
 
 
+_NAME = re.compile(r"[A-Za-z_µμ][\wµμ.]*")
 _AT_LEAST: dict[str, float] = {
     "run.timeout_s": 0.001,
     "run.checks_timeout_s": 0.001,
@@ -145,7 +147,28 @@ def _section(kind: type[Any], name: str, table: dict[str, Any], text: str, where
             raise SettingsError(_message(where, text, name, key, repr(value), f"a number of at least {least:g}"))
         if isinstance(values[key], float) and values[key] == float("inf"):
             raise SettingsError(_message(where, text, name, key, repr(value), "a finite number"))
+        wrong = _unusable(f"{name}.{key}", values[key])
+        if wrong:
+            raise SettingsError(_message(where, text, name, key, repr(value), wrong))
     return kind(**values)
+
+
+def _unusable(key: str, value: Any) -> str:
+    """What is allowed, where `value` has the right type and still cannot be used; else ""."""
+    if key == "metric.name" and not _NAME.fullmatch(value):
+        return "a name that a METRIC line can carry: a letter or _, then letters, digits, _ and dots"
+    if key == "run.command" and not value.strip():
+        return "a command"
+    if key == "scope.editable" and not value:
+        return "a list of at least one file"
+    if key in ("scope.editable", "scope.pinned"):
+        for name in value:
+            parts = name.split("/")
+            if not name or name.startswith("/") or "\0" in name or {"..", ".", "", ".git", ".overnight"} & set(parts):
+                return "a list of files inside the session, written from its folder on"
+    if key == "gpu.index" and value != "auto" and value < 0:
+        return "'auto' or a whole number of at least 0"
+    return ""
 
 
 def allowed_of(kind: Any) -> str:
@@ -168,14 +191,16 @@ def _message(where: str, text: str, section: str, key: str, found: str, allowed:
 
 def line_of(text: str, section: str, key: str) -> int:
     """The line (from 1) on which `section.key` is set; the section's own line, or 1, where it cannot be told."""
-    inside, at = False, 1
+    inside, at = False, 1  # a line that sets the whole section is `section = { key = ... }`
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if line.startswith("["):
             inside = line.strip("[]").split("#")[0].strip(" ]") == section
             if inside:
                 at = number
-        name = line.split("=")[0].strip()
+        name = "".join(line.split("=")[0].split()).replace('"', "").replace("'", "")
+        if name == section and "=" in line:
+            at = number
         if (inside and key and name == key) or (not key and name == section) or name == f"{section}.{key}":
             return number
     return at

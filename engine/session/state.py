@@ -57,6 +57,8 @@ class Experiment(msgspec.Struct):
     checks_detail: str = ""
     verdict: str = ""
     status: str = ""
+    logged: str = ""
+    """Its status when it was logged; a later decision is a line of its own in the public log."""
     reason: str = ""
     metric: float | None = None
     metrics: dict[str, float] = {}
@@ -90,7 +92,16 @@ class Experiment(msgspec.Struct):
 
 
 DISBELIEF = frozenset(
-    {"jump", "not_positive", "log_disagrees", "clock_disagrees", "pinned_changed", "editable_changed", "checks_changed"}
+    {
+        "jump",
+        "not_positive",
+        "not_finite",
+        "log_disagrees",
+        "clock_disagrees",
+        "pinned_changed",
+        "editable_changed",
+        "checks_changed",
+    }
 )
 """Flags of claims that are not believed: out of every statistic until a person approves the run."""
 
@@ -152,6 +163,18 @@ class Decision(msgspec.Struct):
     undone: bool = False
 
 
+class Override(msgspec.Struct):
+    """One run's change of status by a decision: a line of the public log."""
+
+    run: int
+    status: str
+    by: str
+    reason: str
+    commit: str
+    at: float
+    command: str
+
+
 class EngineRun(msgspec.Struct):
     """The engine's last start: its limits, and what was already there then."""
 
@@ -176,6 +199,9 @@ class State(msgspec.Struct):
     segments: list[Segment] = []
     commands: dict[str, Command] = {}
     decisions: list[Decision] = []
+    overrides: list[Override] = []
+    public: list[tuple[str, int]] = []
+    """The public log's lines in order: ("config", segment), ("result", run), ("override", index)."""
     engine: EngineRun | None = None
     paused: bool = False
     pause_by: str = ""

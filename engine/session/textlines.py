@@ -1,8 +1,8 @@
 """Where the lines of a huge file are, found locally: no position needs more than two blocks around it.
 
 A line starts at 0, after each newline, and at each multiple of BLOCK whose preceding block holds no newline at all. The
-last rule breaks an endless line into pieces of at most 2 * BLOCK bytes, at places that depend on neighbouring bytes only:
-walking forwards, backwards and jumping into the middle agree, and a growing file never moves a boundary it had.
+last rule breaks an endless line into pieces of at most 2 * BLOCK bytes, at places that neighbouring bytes alone
+decide: walking forwards, backwards and jumping into the middle agree, and a growing file never moves a boundary it had.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Bytes(Protocol):
 
 
 class TextLines:
-    """Line geometry of `source`; `forget` after its size or content changed. Offsets are bytes. One thread at a time."""
+    """Line geometry of `source`; `forget` after it changed. Offsets are bytes. One thread at a time."""
 
     def __init__(self, source: Bytes) -> None:
         self.source = source

@@ -1,7 +1,7 @@
 r"""Random access to a log of any size for a viewer: pages by byte offset, read in place, nothing indexed or loaded.
 
-Lines are those of `textlines` (an endless line comes in pieces); each shows what a terminal would after its `\r`s, cut at
-WIDEST bytes. The text is raw: pass it through `inert.inert` before it meets a terminal.
+Lines are those of `textlines` (an endless line comes in pieces); each shows what a terminal would after its `\r`s, cut
+at WIDEST bytes. The text is raw: pass it through `inert.inert` before it meets a terminal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WIDEST = 4096  # bytes of one line shown; more is cut, and the line says how muc
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """One line as shown. `offset` names it for good (until the file is replaced); `end` is where the next one starts."""
+    """One line as shown. `offset` names it for good (until the file is replaced); `end`: where the next one starts."""
 
     offset: int
     end: int
@@ -49,14 +49,17 @@ class TextLog:
         return self._file.size
 
     def changed(self) -> Change:
-        """Look again: SAME, GROWN, REPLACED (truncated or another file: offsets are void) or GONE. A few reads at most."""
+        """Look again: SAME, GROWN, REPLACED (truncated or another file: offsets are void) or GONE."""
         change = self._file.refresh()
         if change in (Change.GROWN, Change.REPLACED):
             self._lines.forget(keep_full=change is Change.GROWN)
         return change
 
     def page_from(self, offset: int, n: int) -> list[LogLine]:
-        """Up to `n` lines from the one that holds `offset` on; fewer only at the end of the file."""
+        """Up to `n` lines from the one that holds `offset` on; fewer only at the end of the file.
+
+        A last line without its newline holds the end of the file too, so it comes again, longer, when it has grown.
+        """
         page: list[LogLine] = []
         start = self._lines.start_of(offset)
         while len(page) < n and start < self.size:
@@ -100,7 +103,8 @@ class TextLog:
         """The nearest line that shows `pattern`, letters of either case alike, no regular expression.
 
         Forward: lines that start at `from_offset` or later; backward: lines that start before it. `stop` is asked
-        between chunks; when it says True the answer is `stopped`, and `reached` is where to go on from. Safe in a thread.
+        between chunks; when it says True the answer is `stopped`, and `reached` is where to go on from.
+        Safe in a thread.
         """
         with self._file.reopened() as twin:
             return search_lines(TextLines(twin), pattern, from_offset, direction, stop)

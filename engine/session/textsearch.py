@@ -1,4 +1,4 @@
-"""Literal search through a huge log, chunk by chunk, for what its lines show (text overprinted by a carriage return is not found)."""
+"""Literal search through a huge log, chunk by chunk, for what its lines show (overprinted text is not found)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Find = Callable[[bytes, int, int], int]
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """`offset` is the start of the line found, None if there is none up to `reached`; `stopped`: asked to give up there."""
+    """`offset` is the start of the line found, None if none is up to `reached`; `stopped`: told to give up there."""
 
     offset: int | None
     reached: int
@@ -37,8 +37,10 @@ def search_lines(
     if not pattern:
         return Hit(None, position)
     forward = direction == "forward"
-    if forward and position and lines.start_of(position) != position:
+    if forward and lines.start_of(position) != position:
         position = lines.end_of(lines.start_of(position))
+    elif not forward and position:
+        position = lines.end_of(lines.start_of(position - 1))
     find = _finder(pattern, last=not forward)
     overlap = 4 * len(pattern)  # a pattern may lie across two chunks; no character takes more than 4 bytes
     needle = pattern.casefold()
@@ -81,8 +83,11 @@ def _finder(pattern: str, *, last: bool) -> Find:
 
         return find_ascii
 
-    cases = ({c, c.lower(), c.upper(), c.casefold()} for c in pattern)
-    expression = re.compile(b"".join(b"(?:" + b"|".join(sorted(re.escape(f.encode()) for f in c)) + b")" for c in cases))
+    either = []
+    for c in pattern:
+        forms = {form.encode("utf-8", "replace") for form in (c, c.lower(), c.upper(), c.casefold())}
+        either.append(b"(?:" + b"|".join(re.escape(form) for form in sorted(forms)) + b")")
+    expression = re.compile(b"".join(either))
 
     def find_any(chunk: bytes, begin: int, end: int) -> int:
         hit = -1

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 KEEP = 1_000_000
@@ -69,6 +70,7 @@ class Capture:
         self._thread.join()
         for fd in (self._reading, self._stop_r, self._stop_w):
             os.close(fd)
+        self._trim()
         kept = bound(bytes(self._head), bytes(self._tail), self._left_out)
         if len(kept) > len(self._head) or self._left_out:
             with self._noted():
@@ -79,7 +81,7 @@ class Capture:
         return kept
 
     @contextlib.contextmanager
-    def _noted(self):  # type: ignore[no-untyped-def]
+    def _noted(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

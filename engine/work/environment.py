@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.work.sweep import COOKIE
+from engine.session.cookie import COOKIE
 
 CPU_THREADS = 2
 """Pinned, not the machine's count: the same commit and seed must give the same number on any machine."""
@@ -34,7 +34,7 @@ FOREIGN_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTO
 
 
 def cache_folder(base: Mapping[str, str] | None = None) -> Path:
-    """Where data and tokenizers are cached: OVERNIGHT_CACHE, else $XDG_CACHE_HOME/overnight, else ~/.cache/overnight."""
+    """Where data and tokenizers lie: OVERNIGHT_CACHE, else $XDG_CACHE_HOME/overnight, else ~/.cache/overnight."""
     base = os.environ if base is None else base
     if named := base.get("OVERNIGHT_CACHE"):
         return Path(named).expanduser().absolute()

@@ -1,0 +1,1 @@
+"""What `overnight doctor` looks at, one area a file; each has `check(machine) -> list[Finding]`."""

@@ -1,0 +1,147 @@
+"""What a loop in the foreground tells: one line for each event that matters. Pure."""
+
+from functools import singledispatch
+
+from engine.cli import figures
+from engine.session import events as ev
+from engine.session.state import State
+
+
+def line(event: ev.AnyEvent, state: State) -> str:
+    """The line for `event`, which `state` holds already; "" for an event that says nothing new."""
+    return _line(event, state)
+
+
+@singledispatch
+def _line(event: object, state: State) -> str:
+    return ""
+
+
+def _name(state: State) -> str:
+    return state.segments[-1].metric.name if state.segments else "metric"
+
+
+def _head(run: int, word: str) -> str:
+    return f"run {run:<3} {word:<9}"
+
+
+@_line.register
+def _(event: ev.EngineStarted, state: State) -> str:
+    limits = []
+    if event.experiments:
+        limits.append(f"{event.experiments} experiments")
+    if event.hours:
+        limits.append(f"{event.hours:g} hours")
+    if event.cost_usd:
+        limits.append(f"{event.cost_usd:g} USD")
+    until = f", until {' or '.join(limits)}" if limits else ""
+    return f"engine started, process {event.pid}{until}"
+
+
+@_line.register
+def _(event: ev.EngineStopped, state: State) -> str:
+    return f"engine {'failed' if event.failed else 'stopped'}: {event.reason}"
+
+
+@_line.register
+def _(event: ev.SegmentOpened, state: State) -> str:
+    why = f" ({event.reason})" if event.reason else ""
+    return f"segment {event.segment}: {event.metric.name}, {event.metric.direction} is better{why}"
+
+
+@_line.register
+def _(event: ev.ProposalRefused, state: State) -> str:
+    return f"{_head(event.run, 'sent back')} {event.reason}"
+
+
+@_line.register
+def _(event: ev.ChangeAccepted, state: State) -> str:
+    return f"{_head(event.run, 'trying')} {event.description}"
+
+
+@_line.register
+def _(event: ev.TrialEnded, state: State) -> str:
+    lines = []
+    experiment = state.experiment(event.run)
+    trial = experiment.trials[-1] if experiment else None
+    # One trial speaks by its verdict; of several, as in the confirm gate, each is told.
+    if trial is not None and event.trial > 1 and event.metric is not None:
+        figure = figures.metric(event.metric)
+        lines.append(f"{_head(event.run, 'trial')} {event.trial}, {trial.of}, seed {trial.seed}: {figure}")
+    if event.killed:
+        lines.append(f"{_head(event.run, 'killed')} left over: {', '.join(event.killed)}")
+    return "\n".join(lines)
+
+
+@_line.register
+def _(event: ev.Decided, state: State) -> str:
+    experiment = state.experiment(event.run)
+    if experiment is None:
+        return ""
+    figure = ""
+    if event.metric is not None:
+        change = figures.difference(event.metric, figures.base_of(experiment, state))
+        figure = f" {_name(state)} {figures.metric(event.metric)}" + ("" if change is None else f" ({change:+.6f})")
+    # A keep and a plain discard speak for themselves by their figures.
+    why = "" if event.status == "keep" or (event.metric is not None and not event.flags) else f"  [{event.reason}]"
+    return f"{_head(event.run, event.status)}{figure}  {experiment.description}{why}"
+
+
+@_line.register
+def _(event: ev.Overridden, state: State) -> str:
+    fallen = f"; withdrawn with it: {', '.join(f'run {run}' for run in event.withdrawn)}" if event.withdrawn else ""
+    return f"{_head(event.run, event.kind)} by {event.by}; run {event.line[-1]} is the champion{fallen}"
+
+
+@_line.register
+def _(event: ev.PauseSet, state: State) -> str:
+    why = f": {event.reason}" if event.reason else ""
+    if not event.paused:
+        return f"goes on (by {event.by})"
+    return f"paused by {event.by}{why}; overnight resume goes on"
+
+
+@_line.register
+def _(event: ev.StopAsked, state: State) -> str:
+    return f"stop asked by {event.by}: after the experiment under way"
+
+
+@_line.register
+def _(event: ev.AbortAsked, state: State) -> str:
+    return f"{_head(event.run, 'abort')} by {event.by}"
+
+
+@_line.register
+def _(event: ev.CommandQueued, state: State) -> str:
+    return f"{event.by} says: {event.args.get('text', '')}" if event.kind == "say" else ""
+
+
+@_line.register
+def _(event: ev.CommandRefused, state: State) -> str:
+    command = state.commands.get(event.id)
+    return f"refused {command.kind if command else 'a command'}: {event.reason}"
+
+
+@_line.register
+def _(event: ev.SettingEdited, state: State) -> str:
+    return f"{event.key} = {event.value} (by {event.by})"
+
+
+@_line.register
+def _(event: ev.ResearcherSaid, state: State) -> str:
+    return f"researcher: {event.text}"
+
+
+@_line.register
+def _(event: ev.Rescued, state: State) -> str:
+    return f"{event.reason}; saved as {event.ref}"
+
+
+@_line.register
+def _(event: ev.DirtTaken, state: State) -> str:
+    return f"your edit was taken as a new start, commit {event.commit[:7]}"
+
+
+@_line.register
+def _(event: ev.Trouble, state: State) -> str:
+    return f"trouble: {event.text}"

@@ -1,0 +1,123 @@
+"""Where a session stands, in words and figures. Pure, but for `progress_of`, which reads the end of run.log."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from engine.cli.figures import seconds
+from engine.session.locking import Holder
+from engine.session.paths import SessionPaths
+from engine.session.runlog import Progress, last_progress
+from engine.session.state import Experiment, State, gain
+
+RECENT = 20
+"""Experiments that the rate is taken over."""
+_TAIL = 8192
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """`per_hour` over the last `of` experiments of the engine's present run."""
+
+    per_hour: float
+    of: int
+
+
+def phrase(state: State, engine: Holder | None, progress: Progress | None = None) -> str:
+    """What the session does now, as a sentence without its full stop."""
+    if engine is None:
+        return _without_engine(state)
+    doing = _doing(state.current, progress) if state.current else ""
+    if state.stop:
+        return f"{doing}; stopping after it" if doing else "stopping"
+    if state.paused:
+        by = f"paused by {state.pause_by}" + (f": {state.pause_reason}" if state.pause_reason else "")
+        return f"{doing}; pausing after it ({by})" if doing else by
+    return doing or ("between two experiments" if state.experiments else "starting")
+
+
+def _without_engine(state: State) -> str:
+    run = state.engine
+    paused = f"; paused by {state.pause_by}" if state.paused else ""
+    if run is None:
+        return "never started" + paused
+    if not run.stopped_at:
+        return "engine gone without a word" + paused
+    return f"{'failed' if run.failed else 'stopped'}: {run.stop_reason}" + paused
+
+
+def _doing(current: Experiment, progress: Progress | None) -> str:
+    run = f"run {current.run}"
+    if current.abort:
+        return f"aborting {run}"
+    if current.phase == "proposing":
+        tries = f", after {len(current.refusals)} refused" if current.refusals else ""
+        return f"measuring the baseline, {run}" if current.is_baseline else f"proposing {run}{tries}"
+    if current.phase in ("accepted", "committed"):
+        if current.checks == "running":
+            return f"checking {run}"
+        trials = current.trials
+        if not trials or trials[-1].outcome:
+            return f"preparing {run}"
+        what = f"training {run}" + (f", trial {trials[-1].number}" if len(trials) > 1 else "")
+        if trials[-1].of != "candidate":
+            what += f" (the {trials[-1].of} again)"
+        if progress is None:
+            return what
+        if progress.percent >= 100:
+            return what.replace("training", "evaluating", 1)
+        left = "" if progress.remaining_s is None else f", {seconds(progress.remaining_s)} left"
+        return f"{what}: {progress.percent:.0f}%{left}"
+    return f"deciding {run}" if current.phase == "decided" else f"closing {run} ({current.status})"
+
+
+def gone_since(state: State, engine: Holder | None) -> float | None:
+    """The last sign of life of an engine that left without a word, in unix seconds; None when it did not."""
+    if engine is not None or state.engine is None or state.engine.stopped_at:
+        return None
+    return state.last_at
+
+
+def rate(state: State) -> Rate | None:
+    """Experiments an hour, lately; None before one has ended in this engine's run."""
+    began = state.engine.started_at if state.engine else 0.0
+    ended = [e for e in state.experiments[-RECENT:] if e.ended_at and e.began_at >= began]
+    span = ended[-1].ended_at - ended[0].began_at if ended else 0.0
+    return Rate(3600 * len(ended) / span, len(ended)) if span > 0 else None
+
+
+def counts(state: State) -> Mapping[str, int]:
+    """How many experiments of the open segment ended how, the baseline left out."""
+    return Counter(e.status for e in state.of_segment() if e.status and not e.is_baseline)
+
+
+def total_gain(state: State) -> float | None:
+    """How much better the champion is than the baseline: positive is better."""
+    champion, baseline, segment = state.champion, state.baseline, state.segment
+    if champion is None or baseline is None or segment is None or champion.metric is None or baseline.metric is None:
+        return None
+    return gain(champion.metric, baseline.metric, segment.metric.direction)
+
+
+def confidence(state: State) -> float | None:
+    """The session's figure as of the last experiment that ended in the open segment."""
+    ended = [e for e in state.of_segment() if e.ended_at]
+    return ended[-1].confidence if ended else None
+
+
+def progress_of(paths: SessionPaths, state: State) -> Progress | None:
+    """How far the trial under way is by its run.log; None when there is none, or it has not said anything yet."""
+    trials = state.current.trials if state.current else []
+    if not trials or trials[-1].outcome:
+        return None
+    try:
+        with paths.run_log.open("rb") as file:
+            found = os.fstat(file.fileno())
+            if found.st_mtime < trials[-1].began_at:
+                return None
+            file.seek(max(0, found.st_size - _TAIL))
+            data = file.read(_TAIL)
+    except OSError:
+        return None
+    return last_progress(data.decode("utf-8", "replace"))

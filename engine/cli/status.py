@@ -1,0 +1,141 @@
+"""status: where a session stands."""
+
+import argparse
+import time
+from contextlib import closing
+from typing import Any
+
+import msgspec
+
+from engine.cli import figures, standing
+from engine.cli.output import Output, safe
+from engine.cli.parsing import add_session, session_of
+from engine.cli.sender import engine_of
+from engine.session.journal import read
+from engine.session.locking import Holder
+from engine.session.paths import SessionPaths
+from engine.session.state import Experiment, State
+from engine.session.stats import meaning
+
+
+def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    """What it takes."""
+    add_session(parser)
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Print it."""
+    paths = session_of(args)
+    engine = engine_of(paths)
+    state = read(paths.journal)
+    document = report(paths, state, engine)
+    out.result(document, safe(told(document)))
+    return 0
+
+
+def report(paths: SessionPaths, state: State, engine: Holder | None) -> dict[str, Any]:
+    """All figures by name; times are unix seconds, `gain` is positive when better."""
+    segment, progress, speed = state.segment, standing.progress_of(paths, state), standing.rate(state)
+    figure = standing.confidence(state)
+    return {
+        "session": paths.name,
+        "path": str(paths.root),
+        "branch": branch_of(paths),
+        "state": standing.phrase(state, engine, progress),
+        "paused": state.paused,
+        "stopping": bool(state.stop) and engine is not None,
+        "engine": engine,
+        "engine_started_at": state.engine.started_at if state.engine and engine else None,
+        "engine_gone_since": standing.gone_since(state, engine),
+        "segment": segment.number if segment else None,
+        "metric": segment.metric if segment else None,
+        "baseline": _brief(state.baseline),
+        "champion": _brief(state.champion),
+        "gain": standing.total_gain(state),
+        "confidence": figure,
+        "confidence_means": meaning(figure),
+        "experiments": len(state.experiments),
+        "counts": standing.counts(state),
+        "failures_in_row": state.failures_in_row(),
+        "per_hour": speed.per_hour if speed else None,
+        "running": _running(state, progress),
+        "limits": _limits(state),
+        "cost_usd": state.cost,
+        "messages_waiting": len(state.undelivered()),
+        "trouble": state.troubles[-1][1] if state.troubles else "",
+        "last_at": state.last_at or None,
+    }
+
+
+def branch_of(paths: SessionPaths) -> str:
+    """The branch that the session's tree is on, "" where it cannot be told."""
+    from engine.work.repo import GitTrouble, Repo
+
+    try:
+        with closing(Repo(paths.root, paths.name)) as repo:
+            return repo.branch()
+    except GitTrouble:
+        return ""
+
+
+def _brief(experiment: Experiment | None) -> dict[str, Any] | None:
+    if experiment is None:
+        return None
+    return {
+        "run": experiment.run,
+        "metric": experiment.metric,
+        "commit": experiment.commit,
+        "description": experiment.description,
+    }
+
+
+def _running(state: State, progress: object) -> dict[str, Any] | None:
+    current = state.current
+    if current is None:
+        return None
+    return {
+        "run": current.run,
+        "phase": current.phase,
+        "description": current.description,
+        "trial": current.trials[-1].number if current.trials else None,
+        "began_at": current.began_at,
+        "progress": msgspec.structs.asdict(progress) if isinstance(progress, msgspec.Struct) else None,
+    }
+
+
+def _limits(state: State) -> dict[str, float] | None:
+    run = state.engine
+    return {"experiments": run.experiments, "hours": run.hours, "cost_usd": run.cost_usd} if run else None
+
+
+def told(document: dict[str, Any]) -> str:
+    """The same for a reader."""
+    name = document["metric"].name if document["metric"] else "metric"
+    rows = [("session", f"{document['session']}  ({document['branch'] or 'no branch'})"), ("state", document["state"])]
+    engine, gone = document["engine"], document["engine_gone_since"]
+    if engine is not None:
+        since = document["engine_started_at"]
+        running = f", for {figures.seconds(time.time() - since)}" if since else ""
+        rows.append(("engine", f"process {engine.pid} on {engine.host}{running}"))
+    elif gone is not None:
+        rows.append(("engine", f"gone since {figures.moment(gone)}; overnight start {document['session']} goes on"))
+    running = document["running"]
+    if running and running["description"]:
+        rows.append(("trying", f"run {running['run']}: {running['description']}"))
+    champion, baseline = document["champion"], document["baseline"]
+    if champion:
+        what = "the baseline" if baseline and champion["run"] == baseline["run"] else champion["description"]
+        rows.append(("champion", f"run {champion['run']}  {name} {figures.metric(champion['metric'])}  {what}"))
+    if document["gain"] is not None and baseline and champion["run"] != baseline["run"]:
+        rows.append(("gain", f"{document['gain']:.6f} over the baseline's {figures.metric(baseline['metric'])}"))
+    if document["confidence"] is not None:
+        rows.append(("confidence", f"{document['confidence']:.1f} ({document['confidence_means']})"))
+    told_counts = ", ".join(f"{count} {status}" for status, count in sorted(document["counts"].items()))
+    rows.append(("results", f"{document['experiments']} experiments" + (f": {told_counts}" if told_counts else "")))
+    if document["per_hour"]:
+        rows.append(("rate", f"{document['per_hour']:.1f} experiments an hour"))
+    if document["messages_waiting"]:
+        rows.append(("messages", f"{document['messages_waiting']} waiting for the next prompt"))
+    if document["trouble"]:
+        rows.append(("trouble", document["trouble"]))
+    return "\n".join(f"{label:<11}{text}" for label, text in rows)

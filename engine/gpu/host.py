@@ -1,0 +1,40 @@
+"""CPU, load and memory of the machine."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from engine.gpu.samples import HostSample
+
+MIB = 1024 * 1024
+
+
+class Host:
+    """Samples the machine. The first sample has no CPU figure: it is a share of the time since the one before."""
+
+    def __init__(self) -> None:
+        self._psutil: Any = None
+
+    def sample(self) -> HostSample:
+        """The machine now; what the system does not tell is None."""
+        if self._psutil is None:
+            import psutil  # only when first needed: the console's start must not wait for it
+
+            self._psutil = psutil
+            psutil.cpu_percent(None)
+            cpu = None
+        else:
+            cpu = float(self._psutil.cpu_percent(None))
+        memory = self._psutil.virtual_memory()
+        try:
+            load = os.getloadavg()[0]
+        except OSError:
+            load = None
+        return HostSample(
+            cpu_percent=cpu,
+            load1=load,
+            cores=os.cpu_count(),
+            mem_used_mb=int(memory.total - memory.available) // MIB,
+            mem_total_mb=int(memory.total) // MIB,
+        )

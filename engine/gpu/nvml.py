@@ -1,0 +1,172 @@
+"""NVIDIA devices through NVML. Nothing that the driver does or fails to do leaves this module as an exception."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from engine.gpu.samples import GpuProcess, GpuSample
+from engine.session.cookie import cookie_of
+
+RETRY_S = 10.0
+"""Seconds between two attempts to reach a driver that failed."""
+MIB = 1024 * 1024
+NOT_AVAILABLE = (
+    "NVMLError_NotSupported",
+    "NVMLError_NoPermission",
+    "NVMLError_NotFound",
+    "NVMLError_InvalidArgument",
+    "NVMLError_FunctionNotFound",
+    "NVMLError_NoData",
+    "NVMLError_InsufficientSize",
+)
+"""Answers that mean that this one figure is not to be had; any other error means that the driver is not well."""
+ABSENT = ("NVMLError_LibraryNotFound", "NVMLError_DriverNotLoaded")
+
+
+class Nvml:
+    """The driver's devices. Reaching it is tried at the first look, and again at times after a failure.
+
+    `module`: a module with pynvml's functions, None = pynvml itself.
+    """
+
+    def __init__(self, module: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.trouble: str | None = None
+        """Why there is nothing to see, None when all is well or this machine has no NVIDIA driver."""
+        self.present: bool | None = None
+        """Whether a driver answered at the last attempt; None before the first."""
+        self._module = module
+        self._clock = clock
+        self._open = False
+        self._next = 0.0
+        self._names: dict[int, tuple[str | None, str | None]] = {}
+
+    def sample(self) -> list[GpuSample]:
+        """All devices now; [] without a driver or when it fails (see `trouble`)."""
+        if not self._reach():
+            return []
+        nvml = self._module
+        try:
+            found = [self._device(nvml, index) for index in range(int(nvml.nvmlDeviceGetCount()))]
+        except Exception as error:  # the driver can fail in any call and in any way, also within the binding
+            self._fail(error)
+            return []
+        self._forget_gone(found)
+        self.trouble = None
+        return found
+
+    def close(self) -> None:
+        """Let go of the driver."""
+        if self._open:
+            self._open = False
+            try:
+                self._module.nvmlShutdown()
+            except Exception:
+                pass  # it is gone already, which is what was wanted
+
+    def _reach(self) -> bool:
+        if self._open:
+            return True
+        if self._clock() < self._next:
+            return False
+        try:
+            if self._module is None:
+                self._module = _pynvml()
+            self._module.nvmlInit()
+        except Exception as error:
+            self._fail(error)
+            return False
+        self._open = True
+        self.present = True
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        self.close()
+        self._next = self._clock() + RETRY_S
+        absent = type(error).__name__ in ABSENT
+        if absent and not self.present:
+            self.present, self.trouble = False, None
+            return
+        self.present = False
+        self.trouble = f"The NVIDIA driver does not answer ({_text(error)}); trying again every {RETRY_S:g} s."
+
+    def _device(self, nvml: Any, index: int) -> GpuSample:
+        try:
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            uuid = _string(nvml.nvmlDeviceGetUUID(handle))
+        except Exception as error:
+            if type(error).__name__ not in ("NVMLError_GpuIsLost", *NOT_AVAILABLE):
+                raise
+            return GpuSample(index=index, uuid="", name=f"not available: {_text(error)}")
+        memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+        rates = _ask(nvml.nvmlDeviceGetUtilizationRates, handle)
+        name = _ask(nvml.nvmlDeviceGetName, handle)
+        limit = _ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+        power = _ask(nvml.nvmlDeviceGetPowerUsage, handle)
+        return GpuSample(
+            index=index,
+            uuid=uuid,
+            name=None if name is None else _string(name),
+            used_mb=None if memory is None else int(memory.used) // MIB,
+            total_mb=None if memory is None else int(memory.total) // MIB,
+            util_percent=None if rates is None else int(rates.gpu),
+            power_w=None if power is None else power / 1000,
+            power_limit_w=None if limit is None else limit / 1000,
+            temp_c=_ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+            sm_mhz=_ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
+            mem_mhz=_ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_MEM),
+            processes=self._processes(nvml, handle),
+        )
+
+    def _processes(self, nvml: Any, handle: Any) -> list[GpuProcess] | None:
+        found = _ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+        if found is None:
+            return None
+        return [self._process(int(one.pid), one.usedGpuMemory) for one in found]
+
+    def _process(self, pid: int, used: int | None) -> GpuProcess:
+        if pid not in self._names:
+            self._names[pid] = (_name(pid), cookie_of(pid))
+        name, cookie = self._names[pid]
+        # the binding gives None for "not available", older ones the all-ones number that the driver uses for it
+        used_mb = None if used is None or used >= 1 << 62 else int(used) // MIB
+        return GpuProcess(pid=pid, name=name, used_mb=used_mb, cookie=cookie)
+
+    def _forget_gone(self, devices: list[GpuSample]) -> None:
+        here = {one.pid for device in devices for one in device.processes or ()}
+        self._names = {pid: known for pid, known in self._names.items() if pid in here}
+
+
+def _pynvml() -> ModuleType:
+    import pynvml  # only when first needed: the console's start must not wait for it
+
+    module: ModuleType = pynvml
+    return module
+
+
+def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
+    """One figure; None when this device, driver or binding has not got it."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        if type(error).__name__ in NOT_AVAILABLE:
+            return None
+        raise
+
+
+def _string(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _text(error: Exception) -> str:
+    return str(error).strip() or type(error).__name__
+
+
+def _name(pid: int) -> str | None:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return None

@@ -1,0 +1,184 @@
+"""The sans-I/O core: what comes next, given the state. The shell carries effects out and feeds events back.
+
+`step(state, event)` is `apply` followed by `plan`. A plan is either events that follow at once (a pure decision) or one
+effect. The same plan is made after a crash from the folded journal, so that nothing is decided in two places.
+"""
+
+from engine.loop.effects import (
+    ApplyChange,
+    Context,
+    EditSetting,
+    Effect,
+    OpenSegment,
+    Propose,
+    Reflect,
+    RestoreTree,
+    RunChecks,
+    RunTrial,
+    Stop,
+    Wait,
+)
+from engine.loop.gates import next_step
+from engine.loop.judgement import Verdict
+from engine.session import events as ev
+from engine.session.fold import apply
+from engine.session.state import Experiment, State, better
+from engine.session.stats import confidence
+
+Plan = list[ev.AnyEvent] | Effect
+
+
+def step(state: State, event: ev.AnyEvent, context: Context) -> Plan:
+    """Take in one event and say what comes next. `state` is changed in place."""
+    apply(state, event)
+    return plan(state, context)
+
+
+def plan(state: State, context: Context) -> Plan:
+    """What comes next while nothing is being carried out."""
+    current = state.current
+    if current is None:
+        return _between(state, context)
+    if current.phase == "proposing":
+        return _proposing(state, current, context)
+    if current.phase == "accepted":
+        return ApplyChange(current.run)
+    if current.phase == "committed":
+        return _measuring(state, current, context)
+    if current.phase == "decided":
+        return _settling(state, current, context)
+    if current.phase == "settled":
+        return Reflect(current.run)
+    return _ending(state, current, context)
+
+
+def limit_reached(state: State, now: float) -> str:
+    """The limit of this engine's run that is reached, in words, or ""."""
+    engine = state.engine
+    if engine is None:
+        return ""
+    done = state.ended - engine.ended_experiments
+    if engine.experiments and done >= engine.experiments:
+        return f"the limit of {engine.experiments} experiments is reached"
+    if engine.hours and now - engine.started_at >= engine.hours * 3600:
+        return f"the limit of {engine.hours:g} hours is reached"
+    if engine.cost_usd and state.cost - engine.cost >= engine.cost_usd:
+        return f"the limit of {engine.cost_usd:g} USD is reached"
+    return ""
+
+
+def _between(state: State, context: Context) -> Plan:
+    if state.stop:
+        return Stop(state.stop)
+    edit = next((c.id for c in state.commands.values() if c.kind == "edit" and c.status == "queued"), None)
+    if edit is not None:
+        return EditSetting(edit)
+    champion = state.champion
+    if champion is not None and state.tree != champion.run:
+        return RestoreTree(champion.run)
+    if state.paused:
+        return Wait("paused")
+    limit = limit_reached(state, context.now)
+    if limit:
+        return Stop(limit)
+    if state.segment is None or context.new_segment:
+        return OpenSegment(context.new_segment or "the session's first segment")
+    return [
+        ev.ExperimentBegan(
+            at=context.now,
+            run=len(state.experiments) + 1,
+            segment=state.segment.number,
+            champion=champion.run if champion else None,
+            gate=context.gate,
+            researcher=context.researcher,
+        )
+    ]
+
+
+def _proposing(state: State, current: Experiment, context: Context) -> Plan:
+    if current.abort:
+        return _decided(current, Verdict("crash", f"aborted by {current.abort} before a change", ("aborted",)), context)
+    if current.failed:
+        return _decided(current, Verdict("crash", current.failed, ("no_change",)), context)
+    if current.is_baseline:
+        return [ev.ChangeCommitted(at=context.now, run=current.run, commit=state.head)]
+    champion = state.champion
+    if champion is None or champion.run != current.champion:
+        verdict = Verdict("crash", "the champion was withdrawn before a change was proposed", ("base_withdrawn",))
+        return _decided(current, verdict, context)
+    if state.paused:  # nothing was asked of the researcher yet, or it had nothing left
+        return Stop(state.stop) if state.stop else Wait("paused")
+    return Propose(current.run)
+
+
+def _measuring(state: State, current: Experiment, context: Context) -> Plan:
+    last = current.trials[-1] if current.trials else None
+    if last is not None and not last.outcome:
+        return [
+            ev.TrialEnded(
+                at=context.now,
+                run=current.run,
+                trial=last.number,
+                outcome="interrupted",
+                cause="interrupted",
+                detail="interrupted: the engine went away while it ran",
+            )
+        ]
+    if current.abort and (last is None or last.outcome == "ok"):
+        return _decided(current, Verdict("crash", f"aborted by {current.abort}", ("aborted",)), context)
+    succeeded = last is not None and last.outcome == "ok"
+    if succeeded and context.checks and current.checks in ("", "running"):
+        return RunChecks(current.run)
+    wanted = next_step(state, current)
+    if isinstance(wanted, Verdict):
+        return _decided(current, wanted, context)
+    return RunTrial(current.run, len(current.trials) + 1, wanted.commit, wanted.seed, wanted.of)
+
+
+def _decided(current: Experiment, verdict: Verdict, context: Context) -> list[ev.AnyEvent]:
+    first = next((t for t in current.trials if t.of == "candidate" and t.outcome == "ok"), None)
+    measured = first if verdict.status in ("keep", "discard", "checks_failed") else None
+    return [
+        ev.Decided(
+            at=context.now,
+            run=current.run,
+            status=verdict.status,
+            reason=verdict.reason,
+            flags=verdict.flags,
+            metric=measured.metric if measured else None,
+            metrics=(first or current.trials[0]).metrics if current.trials else {},
+        )
+    ]
+
+
+def _settling(state: State, current: Experiment, context: Context) -> Plan:
+    champion = state.champion
+    if current.status == "keep" and champion is not None and champion.run == current.run:
+        return [ev.TreeSettled(at=context.now, run=current.run, commit=state.head, champion=current.run)]
+    if not current.commit or champion is None:
+        held = state.tree if state.tree is not None else current.run
+        return [ev.TreeSettled(at=context.now, run=current.run, commit=state.head, champion=held)]
+    return RestoreTree(champion.run, current.run)
+
+
+def _ending(state: State, current: Experiment, context: Context) -> list[ev.AnyEvent]:
+    ending: list[ev.AnyEvent] = [
+        ev.ExperimentEnded(at=context.now, run=current.run, confidence=session_confidence(state))
+    ]
+    if current.is_baseline and current.status != "keep" and "interrupted" not in current.flags and not state.stop:
+        reason = f"the baseline gave no result ({current.reason}); mend it, then resume"
+        ending.append(ev.PauseSet(at=context.now, paused=True, by="engine", reason=reason))
+    return ending
+
+
+def session_confidence(state: State) -> float | None:
+    """|best − baseline| / MAD over the open segment's valid metrics; None with fewer than three or a MAD of 0."""
+    valid = [e.metric for e in state.of_segment() if e.status and e.valid and e.metric is not None]
+    baseline, segment = state.baseline, state.segment
+    if baseline is None or baseline.metric is None or segment is None or not valid:
+        return None
+    best = valid[0]
+    for metric in valid:
+        if better(metric, best, segment.metric.direction):
+            best = metric
+    return confidence(valid, baseline.metric, best)

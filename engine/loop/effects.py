@@ -1,0 +1,83 @@
+"""What the core asks the shell to do, and what it has to know of the world to decide: plain data."""
+
+import msgspec
+
+from engine.session.settings import Gate
+
+
+class Context(msgspec.Struct, frozen=True):
+    """The world at the moment of planning. `new_segment` is the reason for one, or ""; `checks`: the script exists."""
+
+    now: float
+    gate: Gate = msgspec.field(default_factory=Gate)
+    researcher: str = "search"
+    checks: bool = False
+    new_segment: str = ""
+
+
+class OpenSegment(msgspec.Struct, frozen=True):
+    """Commit the session's files and pin them: a SegmentOpened follows."""
+
+    reason: str
+
+
+class Propose(msgspec.Struct, frozen=True):
+    """Ask the researcher: ChangeAccepted or ProposalFailed follows."""
+
+    run: int
+
+
+class ApplyChange(msgspec.Struct, frozen=True):
+    """Write and commit the accepted change: ChangeCommitted follows."""
+
+    run: int
+
+
+class RunTrial(msgspec.Struct, frozen=True):
+    """Run the benchmark on `commit`'s editable files: TrialBegan now, TrialEnded follows."""
+
+    run: int
+    trial: int
+    commit: str
+    seed: int
+    of: str
+
+
+class RunChecks(msgspec.Struct, frozen=True):
+    """Run the checks: ChecksBegan now, ChecksEnded follows."""
+
+    run: int
+
+
+class RestoreTree(msgspec.Struct, frozen=True):
+    """Give the editable files the champion's text, as a revert of `of` when given: TreeSettled follows."""
+
+    champion: int
+    of: int | None = None
+
+
+class Reflect(msgspec.Struct, frozen=True):
+    """Tell the researcher what came of it: Learnt follows."""
+
+    run: int
+
+
+class EditSetting(msgspec.Struct, frozen=True):
+    """Carry out an `edit` command: SettingEdited and CommandDone, or CommandRefused, follow."""
+
+    command: str
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Nothing to do until a command comes."""
+
+    why: str
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """Leave in order."""
+
+    reason: str
+
+
+Effect = OpenSegment | Propose | ApplyChange | RunTrial | RunChecks | RestoreTree | Reflect | EditSetting | Wait | Stop

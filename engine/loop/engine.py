@@ -1,0 +1,359 @@
+"""The shell: plans with the core, carries out one effect at a time, and listens to the inbox all the while."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from engine.loop import proposing
+from engine.loop.commands import react
+from engine.loop.core import plan
+from engine.loop.editing import edit_setting
+from engine.loop.effects import (
+    ApplyChange,
+    Context,
+    EditSetting,
+    Effect,
+    OpenSegment,
+    Propose,
+    Reflect,
+    RestoreTree,
+    RunChecks,
+    RunTrial,
+    Stop,
+    Wait,
+)
+from engine.loop.projection import Projection
+from engine.loop.record import Record
+from engine.loop.training import Training
+from engine.loop.tree import Tree
+from engine.researchers.base import Researcher, ResearcherFailed
+from engine.session import events as ev
+from engine.session import inbox, settings
+from engine.session.settings import Settings, SettingsError
+
+TICK_S = 0.2
+"""How often the inbox is looked at while something else is awaited."""
+
+Work = Callable[[], Callable[[], None]]
+"""Done in the worker's thread; what it returns is called on the engine's own."""
+
+
+class Interrupted(Exception):
+    """The process was asked to end by a signal."""
+
+
+class Engine:
+    """One engine's run. `make` gives a researcher for the present settings."""
+
+    def __init__(
+        self,
+        record: Record,
+        tree: Tree,
+        training: Training,
+        make: Callable[[Settings], Researcher],
+        current: Settings,
+        stay: bool,
+    ) -> None:
+        self.record, self.tree, self.training, self.settings, self.stay = record, tree, training, current, stay
+        self.paths = record.paths
+        self.projection = Projection(record, tree)
+        self._make = make
+        self._researcher: Researcher | None = None
+        self._made_for: settings.Researcher | None = None
+        self._results: queue.Queue[tuple[int, Callable[[], None] | BaseException]] = queue.Queue()
+        self._turn = 0
+        self._busy: Effect | None = None
+        self._settings_stamp: tuple[int, int] | None = None
+        self._exhausted = ""
+        self._signal = ""
+
+    def interrupt(self, name: str) -> None:
+        """Ask the engine to end now, from a signal handler: what runs is killed, the tree set right."""
+        self._signal = self._signal or name
+
+    def run(self) -> str:
+        """Go on until there is a reason to stop; returns it. Errors: NoRoom, GitTrouble, OSError."""
+        try:
+            while True:
+                self._listen()
+                if self._signal:
+                    return self._leave()
+                if self._busy is not None:
+                    self._await()
+                    continue
+                self._read_settings()
+                planned = plan(self.record.state, self._context())
+                if isinstance(planned, list):
+                    self._write(planned)
+                elif isinstance(planned, Stop):
+                    return planned.reason
+                elif isinstance(planned, Wait):
+                    self._idle()
+                elif isinstance(planned, Propose) and self._exhausted:
+                    if not self.stay:
+                        return f"the researcher has nothing left to try: {self._exhausted}"
+                    self._pause_exhausted()
+                else:
+                    self._carry_out(planned)
+        finally:
+            self._end_researcher()
+
+    def _write(self, events: list[ev.AnyEvent]) -> None:
+        self.record.write(*events)
+        if any(isinstance(event, (ev.ExperimentEnded, ev.Overridden)) for event in events):
+            self.projection.complete()
+
+    def _context(self) -> Context:
+        reason = self.tree.new_segment(self.settings) if self.record.state.current is None else ""
+        return Context(
+            now=time.time(),
+            gate=self.settings.gate,
+            researcher=self.settings.researcher.kind,
+            checks=self.paths.checks.is_file(),
+            new_segment=reason,
+        )
+
+    def _read_settings(self) -> None:
+        """Take in an edit of overnight.toml; a broken one is told once, and the last good settings stay."""
+        try:
+            stat = self.paths.settings.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+        except OSError:
+            stamp = (0, -1)
+        if stamp == self._settings_stamp or self.record.state.current is not None:
+            return
+        first, self._settings_stamp = self._settings_stamp is None, stamp
+        if first:
+            return
+        try:
+            self.settings = settings.load(self.paths.settings)
+        except SettingsError as error:
+            self.record.write(ev.Trouble(at=time.time(), text=f"{error}; the settings before it stay in force"))
+
+    # the inbox
+
+    def _listen(self) -> None:
+        for path in inbox.waiting(self.paths.inbox):
+            try:
+                taken, request = inbox.claim(path)
+            except inbox.BadCommand as error:
+                self.record.write(ev.Trouble(at=time.time(), text=str(error)))
+                continue
+            except FileNotFoundError:
+                continue
+            self._take(request)
+            inbox.done(taken)
+
+    def _take(self, request: inbox.Request) -> None:
+        self._write(react(self.record.state, request, time.time()))
+        if request.kind in ("say", "resume", "revert", "keep", "undo", "edit"):
+            self._exhausted = ""
+        current = self.record.state.current
+        if current is not None and current.abort and self._busy is not None:
+            self._abort(current.abort)
+
+    def _abort(self, by: str) -> None:
+        if isinstance(self._busy, (RunTrial, RunChecks)):
+            self.training.abort(f"aborted by {by}")
+        elif isinstance(self._busy, Propose):
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Do not wait for the worker any more: its result is dropped, and the next call gets a fresh researcher."""
+        self._turn += 1
+        self._busy = None
+        self._end_researcher()
+
+    # effects
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, OpenSegment):
+            self.tree.open_segment(self.settings, effect.reason)
+        elif isinstance(effect, ApplyChange):
+            self.tree.apply_change(effect.run)
+        elif isinstance(effect, RestoreTree):
+            self.tree.restore(effect.champion, effect.of)
+        elif isinstance(effect, EditSetting):
+            self._write(edit_setting(self.record.state, effect.command, self.tree))
+        elif isinstance(effect, RunTrial):
+            self._start_trial(effect)
+        elif isinstance(effect, RunChecks):
+            self._start_checks(effect)
+        elif isinstance(effect, Propose):
+            self._start_proposal(effect)
+        elif isinstance(effect, Reflect):
+            self._start_reflection(effect)
+
+    def _start(self, effect: Effect, work: Work) -> None:
+        """Do `work` in a thread of its own: one that hangs can be left behind without holding the engine."""
+        self._busy = effect
+        turn = self._turn
+
+        def worker() -> None:
+            try:
+                self._results.put((turn, work()))
+            except BaseException as error:
+                self._results.put((turn, error))
+
+        threading.Thread(target=worker, name=type(effect).__name__, daemon=True).start()
+
+    def _await(self) -> None:
+        try:
+            turn, result = self._results.get(timeout=TICK_S)
+        except queue.Empty:
+            return
+        if turn != self._turn:
+            return
+        self._busy = None
+        if isinstance(result, BaseException):
+            raise result
+        result()
+
+    def _idle(self) -> None:
+        self.projection.complete()
+        time.sleep(TICK_S)
+
+    def _start_trial(self, effect: RunTrial) -> None:
+        segment = self.record.state.segments[-1]
+        experiment = self.record.state.experiments[effect.run - 1]
+        other = effect.of == "champion"
+        self.tree.repo.set_run_ref(effect.run, experiment.commit)  # a baseline has none yet
+        if other:
+            self.tree.put(effect.commit)
+        elif experiment.trials:
+            self.tree.put(experiment.commit)
+        self.record.write(
+            ev.TrialBegan(
+                at=time.time(),
+                run=effect.run,
+                trial=effect.trial,
+                commit=effect.commit,
+                seed=effect.seed,
+                of=effect.of,
+                budget=segment.budget,
+            )
+        )
+        self.training.fresh()
+        guard = self.tree.guard(effect.commit)
+
+        def work() -> Callable[[], None]:
+            ended = self.training.trial(effect, segment, self.settings)
+
+            def finish() -> None:
+                flags = tuple(dict.fromkeys((*ended.flags, *guard.broken())))
+                if other:
+                    self.tree.put(experiment.commit)
+                self.record.write(self._told(msgspec.structs.replace(ended, flags=flags)))
+
+            return finish
+
+        self._start(effect, work)
+
+    def _start_checks(self, effect: RunChecks) -> None:
+        segment = self.record.state.segments[-1]
+        self.record.write(ev.ChecksBegan(at=time.time(), run=effect.run))
+        self.training.fresh()
+        guard = self.tree.guard(self.record.state.experiments[effect.run - 1].commit)
+
+        def work() -> Callable[[], None]:
+            ended = self.training.checks(effect.run, segment)
+
+            def finish() -> None:
+                guard.broken()
+                if not self._signal:  # else they are run again by the next engine
+                    self._write([ended])
+
+            return finish
+
+        self._start(effect, work)
+
+    def _told(self, ended: ev.TrialEnded) -> ev.TrialEnded:
+        """A trial that a signal to the engine ended was interrupted, not aborted by the operator."""
+        if not self._signal or ended.outcome != "aborted" or self.record.state.experiments[ended.run - 1].abort:
+            return ended
+        why = f"interrupted: the engine was ended by {self._signal}"
+        return msgspec.structs.replace(ended, outcome="interrupted", cause="interrupted", detail=why)
+
+    def _later(self, *events: ev.AnyEvent) -> Callable[[], None]:
+        return lambda: self._write(list(events))
+
+    def _current_researcher(self) -> Researcher:
+        wanted = self.settings.researcher
+        if self._researcher is None or self._made_for != wanted:
+            self._end_researcher()
+            try:
+                self._researcher = self._make(self.settings)
+            except ResearcherFailed as error:
+                fallback = msgspec.structs.replace(wanted, kind=wanted.fallback)
+                text = f"{error}; {wanted.fallback} goes on in its place"
+                self.record.write(ev.Trouble(at=time.time(), text=text))
+                self._researcher = self._make(msgspec.structs.replace(self.settings, researcher=fallback))
+            self._made_for = wanted
+        return self._researcher
+
+    def _end_researcher(self) -> None:
+        if self._researcher is not None:
+            self._researcher.close()
+            self._researcher = None
+
+    def _start_proposal(self, effect: Propose) -> None:
+        researcher = self._current_researcher()
+        given = proposing.brief(self.record.state, effect.run, self.tree, self.settings)
+        editable = self.record.state.segments[-1].editable
+
+        def work() -> Callable[[], None]:
+            outcome = proposing.propose(researcher, given, editable)
+
+            def finish() -> None:
+                if outcome.files is not None:
+                    self.tree.store(effect.run, outcome.files)
+                self._exhausted = outcome.exhausted
+                self._write(outcome.events)
+
+            return finish
+
+        self._start(effect, work)
+
+    def _start_reflection(self, effect: Reflect) -> None:
+        state = self.record.state
+        experiment = state.experiments[effect.run - 1]
+        if state.champion is None:
+            self._write([ev.Learnt(at=time.time(), run=effect.run, asi={"result": experiment.reason})])
+            return
+        researcher = self._current_researcher()
+        given = proposing.brief(state, effect.run, self.tree, self.settings)
+        decided = msgspec.structs.replace(experiment)
+        self._start(effect, lambda: self._later(proposing.learn(researcher, given, decided)))
+
+    def _pause_exhausted(self) -> None:
+        reason = f"the researcher has nothing left to try: {self._exhausted}"
+        self._exhausted = ""
+        self._write([ev.PauseSet(at=time.time(), paused=True, by="engine", reason=reason)])
+
+    # leaving
+
+    def _leave(self) -> str:
+        """End at once, in order: kill what runs, decide what can be decided, set the tree right."""
+        if isinstance(self._busy, (RunTrial, RunChecks)):
+            self.training.abort(f"interrupted by {self._signal}")
+            while self._busy is not None:
+                self._await()
+        elif self._busy is not None:
+            self._abandon()
+        while True:
+            current = self.record.state.current
+            if current is None or current.phase in ("proposing", "accepted"):
+                break
+            planned = plan(self.record.state, self._context())
+            if isinstance(planned, Reflect):
+                self._write([ev.Learnt(at=time.time(), run=planned.run, asi={"result": current.reason})])
+            elif isinstance(planned, list):
+                self._write(planned)
+            elif isinstance(planned, RestoreTree):
+                self._carry_out(planned)
+            else:
+                break
+        return f"interrupted by {self._signal}"

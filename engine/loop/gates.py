@@ -1,0 +1,99 @@
+"""The gates: which trial an experiment needs next, or its verdict. Pure; all they know is the state."""
+
+from statistics import fmean, stdev
+
+import msgspec
+
+from engine.loop.judgement import Result, Verdict, explain, impossible, judge
+from engine.session.state import Experiment, Segment, State, Trial, gain
+
+
+class NextTrial(msgspec.Struct, frozen=True):
+    """The trial to run now: `of` "candidate" or "champion"."""
+
+    of: str
+    commit: str
+    seed: int
+
+
+def next_step(state: State, experiment: Experiment) -> NextTrial | Verdict:
+    """What the experiment's gate wants, given its ended trials. The commit exists and no trial is running."""
+    segment = state.segments[-1]
+    first = next((trial for trial in experiment.trials if trial.of == "candidate"), None)
+    if first is None:
+        return NextTrial("candidate", experiment.commit, segment.run.seed)
+    failed = _failure(first)
+    if failed is not None:
+        return failed
+    assert first.metric is not None
+    result = Result(first.metric, first.metrics, first.flags, experiment.net_lines)
+    if experiment.checks == "failed":
+        return Verdict("checks_failed", f"the checks failed: {experiment.checks_detail or 'no output'}")
+    if experiment.is_baseline:
+        return _baseline(result, segment)
+    champion = state.champion
+    if champion is None or champion.run != experiment.champion:
+        base = state.experiment(experiment.champion or 0)
+        flags = impossible(result, segment.metric, base.metric if base else None, experiment.gate.jump)
+        return Verdict("discard", "the champion it was tried on was withdrawn while it ran", ("base_withdrawn", *flags))
+    assert champion.metric is not None
+    standing = Result(champion.metric, champion.metrics)
+    verdict = judge(result, standing, segment.metric, experiment.gate)
+    if verdict.status != "keep" or experiment.gate.kind == "greedy":
+        return verdict
+    return _confirm(state, experiment, champion, verdict)
+
+
+def _baseline(result: Result, segment: Segment) -> Verdict:
+    flags = impossible(result, segment.metric, None, 0)
+    if flags:
+        return Verdict("crash", f"the baseline cannot be believed: {explain(flags)}", flags)
+    return Verdict("keep", "the baseline of this segment")
+
+
+def _failure(trial: Trial) -> Verdict | None:
+    if trial.outcome == "ok":
+        return None
+    flags = (trial.outcome, *trial.flags) if trial.outcome in ("aborted", "interrupted") else trial.flags
+    said = trial.detail or trial.cause or trial.outcome
+    return Verdict("crash", said, flags)
+
+
+def pair_seed(segment: Segment, run: int, pair: int) -> int:
+    """The fresh seed of a pair (from 0): never the segment's own, and never another run's or pair's.
+
+    Cantor's pairing function gives each (run, pair) a number of its own.
+    """
+    return segment.run.seed + 1_000_003 + (run + pair) * (run + pair + 1) // 2 + pair
+
+
+def _confirm(state: State, experiment: Experiment, champion: Experiment, would: Verdict) -> NextTrial | Verdict:
+    """Re-run a would-be keep in pairs with the champion, under fresh seeds; the mean gain must exceed its error.
+
+    Paired comparison removes what the seed does to both; see any text on paired tests for the standard error
+    s/√n of n paired differences.
+    """
+    segment, gate = state.segments[-1], experiment.gate
+    gains: list[float] = []
+    for pair in range(gate.pairs):
+        seed = pair_seed(segment, experiment.run, pair)
+        metrics: dict[str, float] = {}
+        for of, commit in (("champion", champion.commit), ("candidate", experiment.commit)):
+            trial = next((t for t in experiment.trials if t.seed == seed and t.of == of), None)
+            if trial is None:
+                return NextTrial(of, commit, seed)
+            if trial.outcome in ("aborted", "interrupted"):
+                return Verdict("crash", trial.detail or trial.outcome, (trial.outcome, "unconfirmed"))
+            if trial.outcome != "ok" or trial.metric is None:
+                return Verdict("discard", f"not confirmed: the {of}'s trial with seed {seed} failed", ("unconfirmed",))
+            metrics[of] = trial.metric
+        gains.append(gain(metrics["candidate"], metrics["champion"], segment.metric.direction))
+    mean = fmean(gains)
+    error = stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
+    seen = f"{len(gains)} pairs under fresh seeds: mean gain {mean:+.6f}, standard error {error:.6f}"
+    lines = max(experiment.net_lines, 0)
+    if experiment.net_lines < 0 and abs(mean) <= max(gate.equal_within, error):
+        return Verdict("keep", f"{would.reason}; {seen}, and simpler")
+    if mean > max(gate.equal_within, error, gate.gain_per_line * lines):
+        return Verdict("keep", f"{would.reason}; confirmed by {seen}")
+    return Verdict("discard", f"not confirmed by {seen}", ("unconfirmed",))

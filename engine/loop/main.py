@@ -1,0 +1,185 @@
+"""An engine's life: take the lock, recover, run, leave in order. `python -m engine.loop SESSION` is the daemon."""
+
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
+
+from engine.gpu.locks import DeviceError, pick
+from engine.gpu.sampler import Sampler
+from engine.loop.engine import Engine
+from engine.loop.projection import Projection
+from engine.loop.record import Listener, NoRoom, Record, keep_reserve, spend_reserve
+from engine.loop.recovery import StartRefused, check_tree, mend, sweep_children, take_dirt
+from engine.loop.training import Training
+from engine.loop.tree import Tree
+from engine.researchers.base import Researcher
+from engine.researchers.choice import make
+from engine.session import events as ev
+from engine.session import settings as session_settings
+from engine.session.journal import JournalError
+from engine.session.locking import Held, Lock
+from engine.session.paths import SessionPaths
+from engine.session.settings import Limits, Settings, SettingsError
+from engine.work.repo import GitTrouble, Repo
+from engine.work.sweep import become_subreaper
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class LaunchRefused(Exception):
+    """An engine could not start or go on. `code` is the exit code; the message is for the operator."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def new_start_id() -> str:
+    """A start's own name, by which a command knows which engine its author saw."""
+    return secrets.token_hex(6)
+
+
+def run(
+    paths: SessionPaths,
+    *,
+    limits: Limits | None = None,
+    dirty: bool = False,
+    stay: bool = False,
+    start_id: str = "",
+    listeners: tuple[Listener, ...] = (),
+    ready: Callable[[], None] = lambda: None,
+) -> str:
+    """Run an engine on the session until it has a reason to stop; returns the reason.
+
+    `limits`: instead of those of overnight.toml. `stay`: a researcher with nothing left pauses the session (a daemon)
+    instead of ending the run. Errors: LaunchRefused; after it began, with code 1 and the end written down.
+    """
+    start_id = start_id or new_start_id()
+    try:
+        lock = Lock(paths.lock, start_id)
+    except Held as error:
+        raise LaunchRefused(_held(paths, error), 4) from error
+    except OSError as error:
+        raise LaunchRefused(f"{paths.lock}: {error.strerror}", 1) from error
+    with lock:
+        record = None
+        try:
+            settings = session_settings.load(paths.settings)
+            repo = Repo(paths.root, paths.name)
+            repo.check()
+            keep_reserve(paths)
+            record = Record(paths, listeners)
+            return _run(record, repo, settings, limits or settings.limits, dirty, stay, start_id, ready)
+        except (SettingsError, StartRefused, DeviceError) as error:
+            raise LaunchRefused(str(error), 4) from error
+        except (GitTrouble, JournalError, NoRoom) as error:
+            raise LaunchRefused(str(error), 4 if record is None else 1) from error
+        finally:
+            if record is not None:
+                record.close()
+
+
+def _held(paths: SessionPaths, error: Held) -> str:
+    who = error.holder
+    if who is None:
+        return f"session {paths.name} is in use; try again"
+    if who.kind != "engine":
+        return f"session {paths.name} is in use by a command (process {who.pid} on {who.host}); try again"
+    return (
+        f"session {paths.name} has an engine already: process {who.pid} on {who.host}."
+        f" Watch it: overnight attach {paths.name}; end it: overnight stop {paths.name}"
+    )
+
+
+def _run(
+    record: Record,
+    repo: Repo,
+    settings: Settings,
+    limits: Limits,
+    dirty: bool,
+    stay: bool,
+    start_id: str,
+    ready: Callable[[], None],
+) -> str:
+    paths = record.paths
+    become_subreaper()
+    killed = sweep_children(record)
+    repo.clear_stale_lock()
+    tree = Tree(repo, record)
+    check_tree(record, tree, settings, dirty)
+    sampler = Sampler()
+    device = pick(sampler.sample().gpus, settings.gpu.index, paths.name, start_id)
+    engine = Engine(record, tree, Training(paths, device[0].uuid if device else ""), make_for(paths), settings, stay)
+    before = {number: signal.signal(number, _handler(engine)) for number in SIGNALS}
+    try:
+        record.write(
+            ev.EngineStarted(
+                at=time.time(),
+                pid=os.getpid(),
+                host=socket.gethostname(),
+                start_id=start_id,
+                version=own_version(),
+                experiments=limits.experiments,
+                hours=limits.hours,
+                cost_usd=limits.cost_usd,
+            )
+        )
+        if killed:
+            record.write(
+                ev.Trouble(at=time.time(), text=f"left over from an earlier engine, killed: {', '.join(killed)}")
+            )
+        ready()
+        return _watched(record, tree, engine, settings, dirty)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if device:
+            device[1].release()
+
+
+def _watched(record: Record, tree: Tree, engine: Engine, settings: Settings, dirty: bool) -> str:
+    """Recover and run; however it ends, the end is in the journal when there is any room for it."""
+    reason, failed = "", True
+    try:
+        if dirty:
+            take_dirt(record, tree, settings)
+        mend(record, tree)
+        Projection(record, tree).complete()
+        tree.repo.collect()
+        reason = engine.run()
+        failed = False
+        return reason
+    except BaseException as error:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, NoRoom):
+            spend_reserve(record.paths)
+        raise
+    finally:
+        engine.training.abort("the engine ends")
+        try:
+            record.write(ev.EngineStopped(at=time.time(), reason=reason, failed=failed))
+            Projection(record, tree).complete()
+        except (NoRoom, GitTrouble, OSError):
+            pass  # the reason is raised already, and the next start completes what is missing
+
+
+def _handler(engine: Engine) -> Callable[[int, FrameType | None], None]:
+    return lambda number, frame: engine.interrupt(signal.Signals(number).name)
+
+
+def make_for(paths: SessionPaths) -> Callable[[Settings], Researcher]:
+    """How this session makes its researcher."""
+    return lambda settings: make(settings.researcher.kind, settings, paths.root)
+
+
+def own_version() -> str:
+    """The installed version of overnight."""
+    try:
+        return version("overnight")
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,125 @@
+"""The talk with the researcher: what it is told, the checks of what it proposes, and what it makes of a result."""
+
+import time
+
+import msgspec
+
+from engine.loop.tree import Tree
+from engine.researchers.base import Brief, Exhausted, Message, Proposal, Researcher, ResearcherFailed
+from engine.session import events as ev
+from engine.session.settings import Settings
+from engine.session.state import Experiment, State
+from engine.work import change
+from engine.work.contract import allowed_imports
+
+TRIES = 3
+"""How often a refused change goes back to the researcher before the experiment is logged without one."""
+
+
+class Outcome(msgspec.Struct):
+    """What a proposal brought: events to record, files to store ahead of them, or that nothing is left to try."""
+
+    events: list[ev.AnyEvent] = []
+    files: dict[str, str] | None = None
+    exhausted: str = ""
+
+
+def brief(state: State, run: int, tree: Tree, settings: Settings) -> Brief:
+    """What the researcher gets to know. Read on the engine's own thread: the state moves on while it thinks."""
+    segment, champion = state.segments[-1], state.champion
+    assert champion is not None
+    texts = tree.repo.files_at(champion.commit, list(segment.editable))
+    results = tuple(msgspec.structs.replace(e) for e in state.of_segment() if e.phase == "ended" and e.run != run)
+    return Brief(
+        run=run,
+        session=tree.paths.root,
+        settings=settings,
+        metric=segment.metric,
+        files=texts,
+        champion=msgspec.structs.replace(champion),
+        results=results,
+        failures_in_row=state.failures_in_row(),
+        messages=tuple(Message(c.id, c.args["text"], c.by) for c in state.undelivered()),
+        tried=frozenset(
+            e.fingerprint
+            for e in state.of_segment()
+            if e.fingerprint and e.champion == champion.run and "interrupted" not in e.flags
+        ),
+    )
+
+
+def propose(researcher: Researcher, given: Brief, editable: tuple[str, ...]) -> Outcome:
+    """Ask, check, and ask again with the reasons; in the worker's thread. Never raises for the researcher's faults."""
+    outcome, refusals = Outcome(), list(given.refusals)
+    allowed = allowed_imports(given.session)
+    answered: set[str] = set()
+    for attempt in range(1, TRIES + 1):
+        try:
+            proposal = researcher.propose(msgspec.structs.replace(given, refusals=tuple(refusals)))
+        except Exhausted as error:
+            outcome.events += _answers(given, error.answers, answered)
+            outcome.exhausted = str(error)
+            return outcome
+        except ResearcherFailed as error:
+            outcome.events.append(_failed(given.run, f"the researcher failed: {error}"))
+            return outcome
+        outcome.events += _answers(given, proposal.answers, answered)
+        outcome.events += [ev.ResearcherSaid(at=time.time(), run=given.run, text=text) for text in proposal.remarks]
+        new = {**given.files, **proposal.files}
+        reasons = change.check(given.files, new, list(editable), allowed, given.tried)
+        if not reasons:
+            outcome.files = {name: text for name, text in new.items() if given.files.get(name) != text}
+            outcome.events.append(_accepted(researcher, given, proposal, new))
+            return outcome
+        refusals += reasons
+        outcome.events.append(
+            ev.ProposalRefused(
+                at=time.time(),
+                run=given.run,
+                attempt=attempt,
+                reason="; ".join(reasons),
+                description=proposal.description,
+            )
+        )
+    outcome.events.append(_failed(given.run, f"no change passed the check in {TRIES} tries: {refusals[-1]}"))
+    return outcome
+
+
+def _accepted(researcher: Researcher, given: Brief, proposal: Proposal, new: dict[str, str]) -> ev.ChangeAccepted:
+    description = " ".join(proposal.description.split()) or "a change without a description"
+    return ev.ChangeAccepted(
+        at=time.time(),
+        run=given.run,
+        description=description[:500],
+        asi=proposal.asi,
+        fingerprint=change.fingerprint(new),
+        params=proposal.params,
+        net_lines=change.net_lines(given.files, new),
+        usage=proposal.usage,
+        researcher=researcher.name,
+    )
+
+
+def _failed(run: int, reason: str) -> ev.ProposalFailed:
+    return ev.ProposalFailed(at=time.time(), run=run, reason=reason)
+
+
+def _answers(given: Brief, answers: dict[str, str], answered: set[str]) -> list[ev.AnyEvent]:
+    """Messages become delivered and answered, each once, whatever the researcher calls them."""
+    found: list[ev.AnyEvent] = []
+    for message in given.messages:
+        if message.id not in answered:
+            answered.add(message.id)
+            answer = answers.get(message.id, "read; no answer")
+            found.append(ev.CommandDelivered(at=time.time(), id=message.id, run=given.run))
+            found.append(ev.CommandDone(at=time.time(), id=message.id, answer=answer))
+    return found
+
+
+def learn(researcher: Researcher, given: Brief, experiment: Experiment) -> ev.AnyEvent:
+    """What the researcher makes of the decided experiment; a failure of its own costs the note, not the loop."""
+    try:
+        asi = researcher.learn(given, experiment)
+    except ResearcherFailed as error:
+        asi = {"result": f"{experiment.status}: {experiment.reason}", "learning_failed": str(error)}
+    return ev.Learnt(at=time.time(), run=experiment.run, asi=asi)

@@ -1,0 +1,100 @@
+"""What an engine does before anything else: kill what an earlier one left, take in its claims, set the tree right."""
+
+import time
+
+from engine.loop.commands import react
+from engine.loop.record import Record
+from engine.loop.tree import Tree
+from engine.session import events as ev
+from engine.session import inbox
+from engine.session.cookie import session_id
+from engine.session.settings import Settings
+from engine.work import sweep
+
+
+class StartRefused(Exception):
+    """The session cannot be started as it is; nothing was changed. The message says what to do."""
+
+
+def sweep_children(record: Record) -> list[str]:
+    """Kill every process an earlier engine of this session left; their names."""
+    return [str(one) for one in sweep.sweep(session_id(record.paths.root))]
+
+
+def check_tree(record: Record, tree: Tree, settings: Settings, dirty: bool) -> None:
+    """Refuse edits nobody accounted for, before anything is written. Errors: StartRefused, GitTrouble."""
+    names = _editable(record, settings)
+    missing = [name for name in names if not (record.paths.root / name).is_file() and not _held(tree, name)]
+    if missing:
+        raise StartRefused(f"{record.paths.root} has no {', '.join(missing)}, which scope.editable names")
+    if in_flight(record) or dirty:
+        return
+    changed = tree.repo.dirty(names)
+    if changed:
+        raise StartRefused(
+            f"{', '.join(changed)} in {record.paths.root} differs from the last commit. Commit it, take it back"
+            f" (git -C {record.paths.root} checkout -- {' '.join(changed)}), or let the session go on from it:"
+            " overnight start --dirty"
+        )
+
+
+def _held(tree: Tree, name: str) -> bool:
+    return tree.repo.text_at(tree.repo.head(), name) is not None
+
+
+def _editable(record: Record, settings: Settings) -> list[str]:
+    segment = record.state.segment
+    names = list(segment.editable) if segment else []
+    return names + [name for name in settings.scope.editable if name not in names]
+
+
+def in_flight(record: Record) -> bool:
+    """Whether the journal shows a change that may be in the tree without a verdict."""
+    current = record.state.current
+    return current is not None and current.phase in ("accepted", "committed", "decided")
+
+
+def take_dirt(record: Record, tree: Tree, settings: Settings) -> None:
+    """`--dirty`: the operator's edit becomes a commit, and with it a new segment's start. Safe to repeat."""
+    names = _editable(record, settings)
+    changed = tree.repo.dirty(names)
+    if not changed or in_flight(record):
+        return
+    ref = tree.repo.rescue(changed, "the operator's edit, taken by --dirty") or ""
+    commit = tree.commit_rest("the operator's edit of " + ", ".join(changed), [], tuple(changed))
+    record.write(ev.DirtTaken(at=time.time(), commit=commit or tree.repo.head(), ref=ref))
+
+
+def mend(record: Record, tree: Tree) -> None:
+    """Close what a killed engine left open: a trial that cannot have ended, claims, the work tree of a change."""
+    for path in inbox.waiting(record.paths.inbox):
+        if path.suffix == ".claimed":
+            try:
+                taken, request = inbox.claim(path)
+            except (inbox.BadCommand, FileNotFoundError):
+                continue
+            record.write(*react(record.state, request, time.time()))
+            inbox.done(taken)
+    current = record.state.current
+    if current is None:
+        return
+    trial = current.trials[-1] if current.trials else None
+    if trial is not None and not trial.outcome:
+        record.write(
+            ev.TrialEnded(
+                at=time.time(),
+                run=current.run,
+                trial=trial.number,
+                outcome="interrupted",
+                cause="interrupted",
+                detail="interrupted: the engine went away while it ran",
+            )
+        )
+    if current.phase == "committed":
+        segment = record.state.segments[-1]
+        names = list(segment.editable)
+        champion = record.state.champion
+        known = tuple(c for c in (current.commit, champion.commit if champion else "", record.state.head) if c)
+        if tree.repo.dirty(names):
+            tree.rescue("edits of the editable files found after the engine was killed", known)
+            tree.put(current.commit)

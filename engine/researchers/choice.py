@@ -1,0 +1,20 @@
+"""Which researcher a session has: its settings' kind, made into the thing that proposes."""
+
+from pathlib import Path
+
+from engine.researchers.base import Researcher, ResearcherFailed
+from engine.session.settings import Settings
+
+SUPPORTED = ("search",)
+
+
+def make(kind: str, settings: Settings, session: Path) -> Researcher:
+    """The researcher of that kind for the session at `session`. Errors: ResearcherFailed for a kind not there."""
+    if kind == "search":
+        from engine.researchers.search.searcher import Search
+
+        return Search(session, settings.run.seed)
+    raise ResearcherFailed(
+        f"researcher.kind is {kind!r}, which is not there; supported: {', '.join(SUPPORTED)}. "
+        f"Set it: overnight edit researcher.kind {SUPPORTED[0]}"
+    )

@@ -1,0 +1,217 @@
+"""Which changes to consider, the most promising first: a stream that ends when nothing is left to try.
+
+In order: on after a gain, in its direction; the values that the space names to be tried first; the other side of
+values that were worse; what the study expects most from; every value left. After three failures in a row another
+family of constants comes first, and after six a wider step in it.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from engine.researchers.search.history import History
+from engine.researchers.search.space import Constant
+from engine.researchers.search.steps import NEAR, WIDE, apart, at, further, neighbours, position
+from engine.researchers.search.study import Study
+from engine.researchers.search.values import Value
+
+_DRAWS = 20
+_PAIR_DRAWS = 200
+_PAIR_SHARE = 0.2
+
+
+class Candidate(msgspec.Struct):
+    """New values on top of the champion, and why they are worth a run. `remark` is for the operator."""
+
+    changes: dict[str, Value]
+    why: str
+    remark: str = ""
+
+
+class Ground(msgspec.Struct):
+    """What a proposal starts from: the constants that may be changed, the champion's values and run, the results."""
+
+    constants: dict[str, Constant]
+    champion: Mapping[str, Value]
+    champion_run: int
+    history: History
+    failures: int
+    rng: random.Random
+    study: Callable[[], Study]
+
+
+def candidates(ground: Ground) -> Iterator[Candidate]:
+    """Every change worth considering, the most promising first. It may repeat itself and include what was tried."""
+    if ground.failures >= 3 and ground.failures % 3 == 0:
+        yield from _another_ground(ground)
+        said = _said(ground)
+        for candidate in _near(ground):
+            yield Candidate(
+                candidate.changes, f"{said}, and no other ground is left. {candidate.why}", f"{said}: going on"
+            )
+    else:
+        yield from _near(ground)
+
+
+def _near(ground: Ground) -> Iterator[Candidate]:
+    yield from _further(ground)
+    yield from _first(ground, ground.constants)
+    yield from _other_side(ground)
+    if ground.constants:
+        yield from _expected(ground)
+        yield from _rest(ground)
+
+
+def _further(ground: Ground) -> Iterator[Candidate]:
+    for item in reversed(ground.history.evidence):
+        if item.run != ground.champion_run:
+            continue
+        name = item.only
+        if name in ground.constants and item.gain is not None and item.gain > 0:
+            old, new = item.changes[name]
+            value = further(ground.constants[name], old, new)
+            why = f"{name} {old}→{new} gained {item.gain:.4g} in run {item.run}; more of the same may gain again"
+            yield Candidate({name: value}, why)
+        return
+
+
+def _first(ground: Ground, constants: Mapping[str, Constant]) -> Iterator[Candidate]:
+    rounds = max((len(constant.first) for constant in constants.values()), default=0)
+    for turn in range(rounds):
+        for name, constant in constants.items():
+            if turn < len(constant.first) and not _seen(ground, name, constant.first[turn]):
+                value = constant.first[turn]
+                if _worse_before(ground, constant, value):
+                    continue
+                tries = len(ground.history.of(name))
+                known = f"tried {tries} times so far" if tries else "not tried yet"
+                why = f"{name} ({constant.family}) is {known}; {value} is one of the values known to be worth a look"
+                yield Candidate({name: value}, why)
+
+
+def _seen(ground: Ground, name: str, value: Value) -> bool:
+    return any(value in item.changes[name] for item in ground.history.of(name))
+
+
+def _worse_before(ground: Ground, constant: Constant, value: Value) -> int:
+    """The run in which a nearer value in the same direction was worse already; 0 where there is none."""
+    here, there = position(constant, ground.champion[constant.name]), position(constant, value)
+    if here is None or there is None:
+        return 0
+    for point in ground.history.around(constant.name, ground.champion[constant.name]):
+        place = position(constant, point.value)
+        if place is not None and (place - here) * (there - place) >= 0 and place != here and point.worse:
+            return point.run
+    return 0
+
+
+def _other_side(ground: Ground) -> Iterator[Candidate]:
+    for name, constant in ground.constants.items():
+        value = ground.champion[name]
+        here = position(constant, value)
+        points = ground.history.around(name, value)
+        places = [(place, point) for point in points if (place := position(constant, point.value)) is not None]
+        if here is None or not places or not all(point.worse for _, point in places):
+            continue
+        if all(place > here for place, _ in places) or all(place < here for place, _ in places):
+            nearest, point = min(places, key=lambda pair: abs(pair[0] - here))
+            mirrored = further(constant, point.value, value)
+            side = "below" if nearest > here else "above"
+            why = f"{point.value} was worse than {value} for {name} in run {point.run}; {side} it nothing is tried yet"
+            yield Candidate({name: mirrored}, why)
+
+
+def _weights(ground: Ground, names: list[str]) -> list[float]:
+    weights = []
+    for name in names:
+        items = ground.history.of(name)
+        weights.append((1 + 2 * sum(item.kept for item in items)) / (2 + len(items)))
+    return weights
+
+
+def _expected(ground: Ground) -> Iterator[Candidate]:
+    study, names = ground.study(), list(ground.constants)
+    for _ in range(_DRAWS):
+        chosen = ground.rng.choices(names, _weights(ground, names))
+        if len(names) > 1 and study.told >= 6 and ground.rng.random() < _PAIR_SHARE:
+            others = [name for name in names if name not in chosen]
+            chosen += ground.rng.choices(others, _weights(ground, others))
+        asked = study.ask(chosen)
+        if any(_same(ground, name, value) for name, value in asked.items()):
+            continue
+        tried = " and ".join(f"{len(ground.history.of(name))} of {name}" for name in asked)
+        wanted = " with ".join(f"{name} = {value}" for name, value in asked.items())
+        why = f"of {study.told} results ({tried}) the study expects the most from {wanted}"
+        yield Candidate(asked, why)
+
+
+def _same(ground: Ground, name: str, value: Value) -> bool:
+    constant = ground.constants[name]
+    least = NEAR if constant.kind == "float" else 1e-9
+    return apart(constant, ground.champion[name], value) < least
+
+
+def _rest(ground: Ground) -> Iterator[Candidate]:
+    """Every single value left, then pairs of them at random."""
+    names = list(ground.constants)
+    ground.rng.shuffle(names)
+    left = {name: neighbours(ground.constants[name], ground.champion[name]) for name in names}
+    for turn in range(max(len(values) for values in left.values())):
+        for name in names:
+            if turn < len(left[name]):
+                value = left[name][turn]
+                yield Candidate({name: value}, f"little else is left near the champion: {name} = {value} is untried")
+    pairs = [name for name in names if left[name]]
+    for _ in range(_PAIR_DRAWS if len(pairs) > 1 else 0):
+        one, two = ground.rng.sample(pairs, 2)
+        chosen = {one: ground.rng.choice(left[one]), two: ground.rng.choice(left[two])}
+        yield Candidate(chosen, f"every value of a single constant is tried; {one} and {two} together are not")
+
+
+def _said(ground: Ground) -> str:
+    runs = ", ".join(str(item.run) for item in ground.history.evidence[-3:])
+    return f"{ground.failures} failures in a row" + (f" (the last in runs {runs})" if runs else "")
+
+
+def _another_ground(ground: Ground) -> Iterator[Candidate]:
+    """Constants of families that the last three failures did not touch, from six failures on by wide steps only.
+
+    Where every family was touched, or nothing is left in the others: wide steps anywhere.
+    """
+    said = _said(ground)
+    last = [name for item in ground.history.evidence[-3:] for name in item.changes if name in ground.constants]
+    touched = list(dict.fromkeys(ground.constants[name].family for name in last))
+    others = {name: constant for name, constant in ground.constants.items() if constant.family not in touched}
+    families = ", ".join(dict.fromkeys(constant.family for constant in others.values()))
+    where = f"{said}, in {', '.join(touched)}" if touched else said
+    if ground.failures < 6:
+        for candidate in _first(ground, others):
+            remark = f"{where}: trying another family of constants ({families})"
+            yield Candidate(candidate.changes, f"{said}: other ground. {candidate.why}", remark)
+    for name, value in _wide(ground, others):
+        why = f"{said}: other ground, a wide step of {name} ({others[name].family}) to {value}"
+        yield Candidate(
+            {name: value}, why, f"{where}: trying another family of constants ({families}), by a wider step"
+        )
+    for name, value in _wide(ground, ground.constants):
+        yield Candidate({name: value}, f"{said}: a wide step of {name} to {value}", f"{where}: trying a wider step")
+
+
+def _wide(ground: Ground, constants: Mapping[str, Constant]) -> Iterator[tuple[str, Value]]:
+    names = list(constants)
+    for _ in range(_DRAWS if names else 0):
+        (name,) = ground.rng.choices(names, _weights(ground, names))
+        constant, value = constants[name], ground.champion[name]
+        here = position(constant, value)
+        if here is None:
+            wide = [other for other in neighbours(constant, value) if apart(constant, other, value) >= WIDE]
+            if wide:
+                yield name, ground.rng.choice(wide)
+            continue
+        stretch = ground.rng.uniform(WIDE, 2 * WIDE) * ground.rng.choice((-1, 1))
+        if not 0 <= here + stretch <= 1:
+            stretch = -stretch
+        step = at(constant, here + stretch)
+        if apart(constant, step, value) >= WIDE / 2:
+            yield name, step

@@ -1,0 +1,95 @@
+"""What went wrong, read from the end of a program's log: pure text in, a cause and the telling lines out."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from engine.session.inert import inert
+
+TAIL_BYTES = 65536
+"""How much of a log's end is worth reading for this."""
+
+
+class LogTrouble(msgspec.Struct, frozen=True):
+    """`cause` is one word of `CAUSES`, "" when the log tells nothing; `line` the line that says so; `where` the last
+    place in the session's own code that a traceback names, as "train.py line 12"."""
+
+    cause: str = ""
+    line: str = ""
+    where: str = ""
+
+
+CAUSES: tuple[tuple[str, str], ...] = (
+    (
+        "oom",
+        r"OutOfMemoryError|CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
+        r"|cudaErrorMemoryAllocation",
+    ),
+    (
+        "oom_host",
+        r"^MemoryError\b|DefaultCPUAllocator: (?:can't|not enough)|Cannot allocate memory|std::bad_alloc"
+        r"|Unable to allocate .* for an array|[Oo]ut of memory: Killed process",
+    ),
+    ("disk_full", r"No space left on device|\bENOSPC\b|Disk quota exceeded|\[Errno (?:28|122)\]"),
+    ("import_error", r"^(?:ModuleNotFoundError|ImportError)\b|cannot open shared object file"),
+    ("syntax_error", r"^(?:SyntaxError|IndentationError|TabError)\b"),
+    ("assertion", r"^AssertionError\b|Assertion `.*' failed"),
+    ("nan", r"^FAIL\b|\bloss(?: is|:|=)?\s*[-+]?(?:nan|inf)\b|^FloatingPointError\b|contains? (?:NaN|nan)"),
+    ("cuda_error", r"CUDA error:|CUDA driver|CUBLAS_STATUS_|CUDNN_STATUS_|device-side assert|NCCL error"),
+)
+"""Cause and pattern, the more telling first: an out-of-memory error is also a CUDA error."""
+_COMPILED = tuple((cause, re.compile(pattern)) for cause, pattern in CAUSES)
+_EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Interrupt|Warning|Exit))(?::\s?(.*))?$")
+_FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+)')
+_PROGRESS = re.compile(r"^step \d+ ")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that a reader would see: escape sequences and control characters out, of progress lines the last."""
+    seen: list[str] = []
+    for raw in re.split(r"[\r\n]+", text):
+        line = inert(raw).rstrip()
+        if not line.strip():
+            continue
+        if seen and _PROGRESS.match(line) and _PROGRESS.match(seen[-1]):
+            seen[-1] = line
+        else:
+            seen.append(line)
+    return seen
+
+
+def last_lines(text: str, count: int = 3, width: int = 300) -> list[str]:
+    """The last `count` lines as a reader would see them, each cut to `width` characters."""
+    return [line.strip()[:width] for line in lines_of(text)[-count:]]
+
+
+def read_trouble(text: str) -> LogTrouble:
+    """What the end of a log tells. The last exception decides; without one, the last line that fits a cause."""
+    lines = lines_of(text)
+    for at in range(len(lines) - 1, -1, -1):
+        if found := _EXCEPTION.match(lines[at]):
+            plain = f"{found[1]}: {found[2]}" if found[2] else found[1]
+            return LogTrouble(_cause(plain) or "exception", plain[:300], _where(lines[:at]))
+    for line in reversed(lines):
+        if cause := _cause(line.strip()):
+            return LogTrouble(cause, line.strip()[:300])
+    return LogTrouble()
+
+
+def _cause(line: str) -> str:
+    return next((cause for cause, pattern in _COMPILED if pattern.search(line)), "")
+
+
+def _where(lines: list[str]) -> str:
+    """The deepest frame that is not the library's or the interpreter's."""
+    for line in reversed(lines):
+        if found := _FRAME.match(line):
+            path = found[1]
+            if path.startswith("<") or "/site-packages/" in path or re.search(r"/lib/python3[^/]*/", path):
+                continue
+            return f"{path.rsplit('/', 1)[-1]} line {found[2]}"
+        if line.startswith("Traceback "):
+            break
+    return ""

@@ -1,0 +1,259 @@
+"""The engine from end to end on a toy session: real git, real benchmark processes, the real researcher."""
+
+import signal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.loop import byhand
+from engine.loop.main import LaunchRefused, run
+from engine.session import inbox, publiclog
+from engine.session.paths import SessionPaths
+from engine.session.settings import Limits
+from tests.loop.lab import BENCHMARK, Lab
+
+
+def experiments(paths: SessionPaths, count: int, dirty: bool = False) -> str:
+    return run(paths, limits=Limits(experiments=count), dirty=dirty)
+
+
+def hand(lab: Lab, kind: str, **args: str) -> byhand.Outcome:
+    return byhand.send(lab.paths, inbox.request(kind, args, "tester"))
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path / "toy")
+
+
+def test_twelve_experiments_end_with_thirteen_results_and_the_champion_in_the_tree(lab: Lab) -> None:
+    reason = experiments(lab.paths, 12)
+    state, log = lab.state(), publiclog.read_log(lab.paths.public_log)
+    assert "12 experiments" in reason
+    assert len(log.results) == 13 and not log.problems
+    assert state.champion is not None and state.baseline is not None
+    assert state.champion.metric is not None and state.baseline.metric is not None
+    assert state.champion.metric < state.baseline.metric
+    champion = lab.git("show", f"{state.champion.commit}:train.py")
+    assert lab.git("show", "HEAD:train.py") == champion == (lab.root / "train.py").read_text()
+    best = float("inf")
+    for result in log.results:
+        assert result.status == ("keep" if 0 < result.metric < best else "discard")
+        best = min(best, result.metric)
+        assert lab.git("rev-parse", f"refs/overnight/toy/runs/{result.run:04d}").startswith(result.commit)
+        assert result.run == 1 or result.asi["hypothesis"] and result.asi["arch_change"] and result.asi["result"]
+    assert lab.git("status", "--porcelain", "train.py") == ""
+
+
+def test_the_same_seed_gives_the_same_night_twice(tmp_path: Path) -> None:
+    seen = []
+    for name in ("one", "two"):
+        lab = Lab(tmp_path / name)
+        experiments(lab.paths, 8)
+        seen.append([(r.metric, r.description) for r in publiclog.read_log(lab.paths.public_log).results])
+    assert seen[0] == seen[1]
+
+
+def test_a_restart_goes_on_where_it_was(lab: Lab) -> None:
+    experiments(lab.paths, 2)
+    experiments(lab.paths, 2)
+    assert [r.run for r in publiclog.read_log(lab.paths.public_log).results] == [1, 2, 3, 4, 5]
+    assert len(lab.state().segments) == 1
+
+
+def test_discards_are_reverts_and_every_run_can_be_found_again(lab: Lab) -> None:
+    experiments(lab.paths, 6)
+    discarded = [e for e in lab.state().experiments if e.status == "discard"]
+    assert discarded, "six random steps of the toy always hold a worse one"
+    log = lab.git("log", "--format=%s%n%b")
+    for experiment in discarded:
+        assert f'Revert "experiment: {experiment.description}"' in log
+        assert f"This reverts commit {experiment.commit}." in log
+    assert f"Overnight-Run: {discarded[0].run}" in log
+
+
+def test_a_revert_without_an_engine_brings_back_the_champion_before_and_undo_takes_it_back(lab: Lab) -> None:
+    experiments(lab.paths, 8)
+    before = lab.state()
+    line = list(before.segments[-1].line)
+    assert len(line) > 1
+    outcome = hand(lab, "revert", run=str(line[-1]))
+    assert outcome.status == "done" and f"run {line[-2]} is the champion" in outcome.answer
+    commit = before.experiments[line[-2] - 1].commit
+    assert (lab.root / "train.py").read_text() == lab.git("show", f"{commit}:train.py")
+    assert lab.git("status", "--porcelain", "train.py") == ""
+    assert hand(lab, "undo").status == "done"
+    after = lab.state()
+    assert after.segments[-1].line == line
+    assert [o.status for o in publiclog.read_log(lab.paths.public_log).overrides] == ["discard", "keep"]
+    champion = after.champion
+    assert champion is not None
+    assert (lab.root / "train.py").read_text() == lab.git("show", f"{champion.commit}:train.py")
+    experiments(lab.paths, 1)
+
+
+def test_a_kept_discard_becomes_the_champion_that_later_runs_are_tried_on(lab: Lab) -> None:
+    experiments(lab.paths, 6)
+    discarded = next(e for e in lab.state().experiments if e.status == "discard")
+    assert hand(lab, "keep", run=str(discarded.run)).status == "done"
+    experiments(lab.paths, 1)
+    state = lab.state()
+    assert state.experiments[-1].champion == discarded.run
+    assert hand(lab, "keep", run="999").status == "refused"
+    assert hand(lab, "revert", run="1").status == "refused"
+
+
+def test_a_message_is_carried_by_the_next_prompt_answered_and_obeyed(lab: Lab) -> None:
+    experiments(lab.paths, 1)
+    assert hand(lab, "say", text="try ALPHA=0.31").status == "queued"
+    experiments(lab.paths, 1)
+    state = lab.state()
+    command = state.commands[state.messages[0]]
+    assert command.status == "done" and "ALPHA" in command.answer
+    assert state.experiments[-1].params["ALPHA"][1] == "0.31"
+
+
+def test_a_pinned_file_changed_by_hand_opens_a_new_segment(lab: Lab) -> None:
+    experiments(lab.paths, 2)
+    (lab.root / "prepare.py").write_text("BUDGET = 2\n")
+    experiments(lab.paths, 1)
+    state = lab.state()
+    assert len(state.segments) == 2 and "prepare.py" in state.segments[1].reason
+    assert state.experiments[3].is_baseline and len(state.experiments) == 5
+    assert len(publiclog.read_log(lab.paths.public_log).configs) == 2
+    assert "session: " in lab.git("log", "--format=%s", "-3")
+
+
+def test_an_edit_of_the_metric_opens_a_new_segment_and_a_bad_one_is_refused(lab: Lab) -> None:
+    experiments(lab.paths, 1)
+    refused = hand(lab, "edit", key="gate.kind", value="generous")
+    assert refused.status == "refused" and "gate.kind" in refused.answer and "greedy" in refused.answer
+    done = hand(lab, "edit", key="run.seed", value="5")
+    assert done.status == "done" and "segment" in done.answer
+    experiments(lab.paths, 1)
+    assert len(lab.state().segments) == 2
+
+
+def test_an_unfinished_edit_of_train_py_is_refused_and_dirty_goes_on_from_it(lab: Lab) -> None:
+    experiments(lab.paths, 1)
+    edited = (lab.root / "train.py").read_text().replace("BETA = ", "BETA = 0.59  # was ")
+    (lab.root / "train.py").write_text(edited)
+    with pytest.raises(LaunchRefused) as refused:
+        experiments(lab.paths, 1)
+    assert refused.value.code == 4 and "train.py" in str(refused.value) and "--dirty" in str(refused.value)
+    assert (lab.root / "train.py").read_text() == edited
+    experiments(lab.paths, 1, dirty=True)
+    state = lab.state()
+    assert len(state.segments) == 2 and "BETA = 0.59" in lab.git("show", f"{state.segments[1].commit}:train.py")
+
+
+def test_a_second_engine_is_refused_and_told_who_holds_the_session(lab: Lab) -> None:
+    lab.paths.checks.write_text("sleep 1000\n")
+    first = lab.engine()
+    try:
+        lab.wait(lambda s: s.current is not None and s.current.checks == "running")
+        with pytest.raises(LaunchRefused) as refused:
+            experiments(lab.paths, 1)
+        assert refused.value.code == 4 and str(first.pid) in str(refused.value)
+    finally:
+        first.terminate()
+        first.communicate(timeout=60)
+
+
+def test_a_baseline_without_a_metric_pauses_and_says_why(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy", benchmark="echo nothing here\n")
+    engine = lab.engine()
+    try:
+        state = lab.wait(lambda s: s.paused)
+        assert state.experiments[0].status == "crash" and "val_bpb" in state.pause_reason
+        assert publiclog.read_log(lab.paths.public_log).results[0].metric == 0
+    finally:
+        engine.terminate()
+        engine.communicate(timeout=60)
+
+
+def test_a_run_that_edits_what_is_pinned_is_not_believed_and_the_file_is_set_back(tmp_path: Path) -> None:
+    cheat = BENCHMARK + 'if [ "$OVERNIGHT_RUN" != 1 ]; then echo "BUDGET = 99" > prepare.py; fi\n'
+    lab = Lab(tmp_path / "toy", benchmark=cheat)
+    experiments(lab.paths, 3)
+    state = lab.state()
+    assert len(state.segments) == 1
+    assert all(e.status == "discard" and "pinned_changed" in e.flags for e in state.experiments[1:])
+    assert (lab.root / "prepare.py").read_text() == "BUDGET = 1\n"
+
+
+def test_failed_checks_discard_a_change_that_measured_well(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy")
+    lab.paths.checks.write_text('test "$OVERNIGHT_RUN" = 1 || { echo broken invariant; exit 3; }\n')
+    experiments(lab.paths, 2)
+    results = publiclog.read_log(lab.paths.public_log).results
+    assert [r.status for r in results] == ["keep", "checks_failed", "checks_failed"]
+    assert "broken invariant" in lab.state().experiments[1].reason
+
+
+def test_the_confirm_gate_runs_pairs_under_fresh_seeds_before_it_keeps(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy", settings='[gate]\nkind = "confirm"\npairs = 2\njump = 0\n')
+    experiments(lab.paths, 8)
+    state = lab.state()
+    kept = [e for e in state.experiments if e.status == "keep" and not e.is_baseline]
+    assert kept
+    for experiment in kept:
+        assert [t.of for t in experiment.trials] == ["candidate", "champion", "candidate", "champion", "candidate"]
+        assert len({t.seed for t in experiment.trials}) == 3
+    champion = state.champion
+    assert champion is not None
+    assert (lab.root / "train.py").read_text() == lab.git("show", f"{champion.commit}:train.py")
+
+
+def test_commands_reach_a_running_engine(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy", benchmark=BENCHMARK + 'test "$OVERNIGHT_RUN" = 1 || sleep 1000\n')
+    engine = lab.engine()
+    try:
+        lab.wait(lambda s: s.current is not None and s.current.run == 2 and s.current.trials)
+        stale = inbox.request("abort", {}, "tester", inbox.Seen(run=1))
+        assert byhand.send(lab.paths, stale).status == "refused"
+        assert hand(lab, "pause").answer == "pauses after run 2"
+        assert byhand.send(lab.paths, inbox.request("abort", {}, "tester", inbox.Seen(run=2))).status == "done"
+        state = lab.wait(lambda s: s.current is None and s.experiments[1].phase == "ended")
+        assert state.experiments[1].status == "crash" and "aborted" in state.experiments[1].flags
+        assert state.paused
+        assert hand(lab, "stop").status == "done"
+        assert engine.wait(timeout=60) == 0
+    finally:
+        engine.kill()
+        engine.communicate(timeout=60)
+    state = lab.state()
+    assert state.engine is not None and state.engine.stop_reason == "asked by tester"
+    assert hand(lab, "stop").status == "refused"
+
+
+def test_a_signal_ends_the_engine_in_order(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy", benchmark=BENCHMARK + 'test "$OVERNIGHT_RUN" = 1 || sleep 1000\n')
+    engine = lab.engine()
+    lab.wait(lambda s: s.current is not None and s.current.run == 2 and s.current.trials)
+    engine.send_signal(signal.SIGTERM)
+    assert engine.wait(timeout=60) == 0
+    engine.communicate()
+    state = lab.state()
+    assert state.current is None and "interrupted" in state.experiments[1].flags
+    assert state.engine is not None and "SIGTERM" in state.engine.stop_reason
+    assert lab.git("status", "--porcelain", "train.py") == ""
+
+
+def test_the_document_keeps_what_a_person_wrote(lab: Lab) -> None:
+    lab.paths.document.write_text("# mine\n\nremember the milk\n")
+    experiments(lab.paths, 2)
+    text = lab.paths.document.read_text()
+    assert text.startswith("# mine\n\nremember the milk\n") and "## Champion" in text and "## Learnt" in text
+    experiments(lab.paths, 1)
+    assert "autoresearch.md" in lab.git("ls-files")
+
+
+def test_the_public_log_is_completed_from_the_journal(lab: Lab) -> None:
+    experiments(lab.paths, 2)
+    whole = lab.public()
+    lab.paths.public_log.write_text("\n".join(whole[:2]) + "\n" + whole[2][:20])
+    experiments(lab.paths, 1)
+    assert lab.public()[: len(whole)] == whole
+    assert all(msgspec.json.decode(line) for line in lab.public())

@@ -1,0 +1,110 @@
+"""Carrying out an order: into the engine's inbox, or without an engine through the verb that does the same."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import NamedTuple
+
+import msgspec
+
+from engine.session import inbox
+from engine.session.operator import operator
+from engine.session.paths import SessionPaths
+from tui.steering import Order
+
+_VERB_S = 120.0
+
+
+class Sent(NamedTuple):
+    """What became of an order so far. `id` is the command's where the engine has it; the journal tells the rest.
+
+    `status` is "queued", "done" or "refused"; `text` a sentence.
+    """
+
+    status: str
+    text: str
+    id: str = ""
+
+
+class Ran(NamedTuple):
+    """What a verb printed: its exit code, its document, and its narration."""
+
+    code: int
+    document: dict[str, object]
+    narration: str
+
+    @property
+    def sentence(self) -> str:
+        """What to tell the operator."""
+        for name in ("error", "answer"):
+            text = self.document.get(name)
+            if isinstance(text, str) and text:
+                return text
+        return self.narration.strip().removeprefix("overnight: ") or f"it ended with {self.code}"
+
+
+async def send(paths: SessionPaths, order: Order, *, engine: bool) -> Sent:
+    """Carry out `order`. Errors come back as a refusal with the reason."""
+    if engine:
+        command = inbox.request(order.kind, order.args, operator(), order.seen)
+        try:
+            await asyncio.to_thread(inbox.send, paths.inbox, command)
+        except OSError as error:
+            return Sent("refused", f"{order.kind} was not sent: {paths.inbox}: {error.strerror or error}")
+        return Sent("queued", order.said, command.id)
+    if order.kind in inbox.NEED_ENGINE:
+        return Sent("refused", f"no engine is running: there is nothing to {order.kind}")
+    ran = await run_verb(paths, *_words(order), text=order.args.get("text"))
+    if ran.code == 0:
+        return Sent("done", ran.sentence)
+    return Sent("refused", f"{order.kind} refused: {ran.sentence}")
+
+
+async def start(paths: SessionPaths) -> Ran:
+    """Start an engine for the session; it detaches itself and outlives the console."""
+    return await run_verb(paths, "start")
+
+
+async def show(paths: SessionPaths, run: int) -> Ran:
+    """Everything known about a run, with its diff."""
+    return await run_verb(paths, "show", str(run))
+
+
+def _words(order: Order) -> list[str]:
+    words = [order.kind]
+    if order.kind in ("revert", "keep"):
+        words.append(order.args["run"])
+    if order.kind == "note":
+        words += ["--run", order.args["run"]]
+    if "text" in order.args:
+        words.append("-")  # the text goes by standard input, so that nothing in it is taken for an option
+    return words
+
+
+async def run_verb(paths: SessionPaths, *words: str, text: str | None = None) -> Ran:
+    """Run `overnight WORDS` for the session in a process of its own and read what it printed."""
+    # -P: the working folder, which may be a session's, must not shadow our packages.
+    command = [sys.executable, "-P", "-m", "engine.cli.front", *words, "--json", "-s", str(paths.root)]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE if text is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Ran(1, {}, f"overnight {words[0]} could not be run: {error}")
+    try:
+        given = text.encode() if text is not None else None
+        out, told = await asyncio.wait_for(process.communicate(given), _VERB_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return Ran(1, {}, f"overnight {words[0]} did not end within {_VERB_S:.0f} s and was killed")
+    try:
+        document = msgspec.json.decode(out, type=dict[str, object])
+    except msgspec.DecodeError:
+        document = {}
+    return Ran(process.returncode or 0, document, told.decode("utf-8", "replace"))

@@ -1,0 +1,253 @@
+"""What the console knows, and what it makes of it: the facts that the panes show. Pure; no Textual, no disk.
+
+A `View` holds the folded state beside what only a watcher knows (who holds the lock, the run log's last progress, the
+machine's sample). The functions below turn it into words and numbers; the panes only paint them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from engine.session import stats
+from engine.session.locking import Holder
+from engine.session.state import Experiment, State, Trial, gain
+
+if TYPE_CHECKING:
+    from engine.gpu.samples import Snapshot
+    from engine.session.runlog import Progress
+
+_RATE_OVER = 12  # experiments that the rate looks back over
+
+
+@dataclass(slots=True)
+class View:
+    """All that is shown. `now` in unix seconds; `wire` in bytes a second; `selected` is a run."""
+
+    name: str = ""
+    branch: str = ""
+    state: State = field(default_factory=State)
+    engine: Holder | None = None
+    loaded: bool = False
+    trouble: str = ""
+    progress: Progress | None = None
+    saying: list[str] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+    selected: int | None = None
+    asked: dict[str, str] = field(default_factory=dict)
+    """Commands that this console sent and the journal does not show yet: id → kind."""
+    starting: bool = False
+    now: float = 0.0
+    wire: float = 0.0
+    slow: bool = False
+    read_only: bool = False
+
+    @property
+    def selection(self) -> Experiment | None:
+        """The selected experiment."""
+        return self.state.experiment(self.selected) if self.selected is not None else None
+
+    @property
+    def running(self) -> bool:
+        """Whether an engine has the session."""
+        return self.engine is not None
+
+
+Tone = Literal["good", "running", "warn", "bad", "dim"]
+
+
+class Activity(NamedTuple):
+    """What the session is doing: a glyph, words, a tone, and where it is known the share done and seconds left."""
+
+    glyph: str
+    words: str
+    tone: Tone
+    share: float | None = None
+    left_s: float | None = None
+    since: float = 0.0
+    """When this began, in unix seconds; 0 where that says nothing."""
+
+
+def current_trial(state: State) -> Trial | None:
+    """The trial that is running."""
+    current = state.current
+    last = current.trials[-1] if current and current.trials else None
+    return last if last is not None and not last.outcome else None
+
+
+def activity(view: View) -> Activity:
+    """The session's state in words, what was asked for included ("pausing…" until it is paused)."""
+    state = view.state
+    if view.trouble:
+        return Activity("✖", "the journal cannot be read", "bad")
+    if not view.loaded:
+        return Activity("…", "reading the journal", "dim")
+    if not view.running:
+        return _without_engine(view)
+    doing = _doing(view)
+    wish = _wish(view)
+    if wish:
+        return doing._replace(words=f"{doing.words} · {wish}", tone="warn")
+    return doing
+
+
+def _without_engine(view: View) -> Activity:
+    engine = view.state.engine
+    if view.starting:
+        return Activity("…", "starting the engine", "running")
+    if engine is None:
+        return Activity("■", "never started", "dim")
+    if not engine.stopped_at:
+        return Activity("✖", "engine gone", "bad", since=max(view.state.last_at, engine.started_at))
+    words = f"stopped: {engine.stop_reason}" if engine.stop_reason else "stopped"
+    return Activity("✖" if engine.failed else "■", words, "bad" if engine.failed else "dim", since=engine.stopped_at)
+
+
+def _doing(view: View) -> Activity:
+    state = view.state
+    current = state.current
+    if current is None:
+        if state.paused:
+            why = f" ({state.pause_reason})" if state.pause_reason else ""
+            return Activity("‖", f"paused by {state.pause_by or 'the engine'}{why}", "warn")
+        return Activity("▶", "getting ready", "running")
+    if current.phase == "proposing" and not current.is_baseline:
+        tries = f", try {len(current.refusals) + 1}" if current.refusals else ""
+        return Activity("▶", f"proposing{tries}", "running", since=current.began_at)
+    trial = current_trial(state)
+    if trial is not None:
+        return _training(view, current, trial)
+    if current.checks == "running":
+        return Activity("▶", "running the checks", "running")
+    if current.phase == "accepted":
+        return Activity("▶", "committing", "running")
+    if current.phase in ("decided", "settled", "learnt"):
+        return Activity("▶", f"decided: {status_words(current)}; writing it down", "running")
+    return Activity("▶", "deciding" if current.trials else "getting ready", "running")
+
+
+def _training(view: View, current: Experiment, trial: Trial) -> Activity:
+    what = "training the champion again" if trial.of == "champion" else "training"
+    if len(current.trials) > 1:
+        what += f" (trial {len(current.trials)})"
+    progress = view.progress
+    if progress is None:
+        return Activity("▶", f"{what}: starting", "running", since=trial.began_at)
+    percent = min(100.0, max(0.0, progress.percent))
+    if percent >= 100.0:
+        return Activity("▶", "evaluating", "running", share=1.0, since=trial.began_at)
+    return Activity("▶", f"{what} {percent:.0f}%", "running", percent / 100, progress.remaining_s, trial.began_at)
+
+
+def _wish(view: View) -> str:
+    """What was asked for and has not taken effect."""
+    state = view.state
+    current = state.current
+    kinds = set(view.asked.values())
+    if (current is not None and current.abort and current.phase != "ended") or "abort" in kinds:
+        return "aborting…"
+    if state.stop or "stop" in kinds:
+        return "stopping after this experiment…"
+    if "resume" in kinds:
+        return "resuming…"
+    if (state.paused and current is not None) or "pause" in kinds:
+        return "pausing after this experiment…"
+    return ""
+
+
+_WORDS = {"keep": "keep", "discard": "discard", "crash": "crash", "checks_failed": "checks failed"}
+
+
+def status_words(experiment: Experiment) -> str:
+    """The status that holds, in words; an unknown one as it is."""
+    return _WORDS.get(experiment.status, experiment.status)
+
+
+def vram_mb(metrics: dict[str, float]) -> float | None:
+    """Peak VRAM in MB under either name that benchmarks give it."""
+    for name in ("peak_vram_mb", "peak_memory_mb"):
+        if name in metrics:
+            return metrics[name]
+    return None
+
+
+def mfu(metrics: dict[str, float]) -> float | None:
+    """Model FLOPs utilisation in percent."""
+    return metrics.get("mfu_percent", metrics.get("mfu"))
+
+
+def step_gain(state: State, experiment: Experiment) -> float | None:
+    """How much better it is than the champion it was tried on (positive is better); None without both metrics."""
+    base = state.experiment(experiment.champion) if experiment.champion is not None else None
+    if base is None or base.metric is None or experiment.metric is None:
+        return None
+    return gain(experiment.metric, base.metric, direction_of(state, experiment))
+
+
+def direction_of(state: State, experiment: Experiment) -> str:
+    """Which way is better in the experiment's segment."""
+    for segment in reversed(state.segments):
+        if segment.number == experiment.segment:
+            return segment.metric.direction
+    return "lower"
+
+
+class Best(NamedTuple):
+    """The champion against the baseline: metric, gain in the metric's unit and as a share of the baseline."""
+
+    run: int
+    metric: float
+    gain: float
+    share: float | None
+
+
+def best(state: State) -> Best | None:
+    """The open segment's best; None until a baseline is measured."""
+    champion, baseline, segment = state.champion, state.baseline, state.segment
+    if champion is None or champion.metric is None or segment is None:
+        return None
+    start = baseline.metric if baseline is not None and baseline.metric is not None else champion.metric
+    better = gain(champion.metric, start, segment.metric.direction)
+    return Best(champion.run, champion.metric, better, better / abs(start) if start else None)
+
+
+def confidence(state: State) -> tuple[float | None, str]:
+    """The segment's confidence at its last experiment, and what it means."""
+    for experiment in reversed(state.of_segment()):
+        if experiment.phase == "ended":
+            return experiment.confidence, stats.meaning(experiment.confidence)
+    return None, ""
+
+
+def rate(state: State) -> float | None:
+    """Experiments an hour, over the last dozen of this engine's run; None before the second has ended."""
+    since = state.engine.started_at if state.engine else 0.0
+    ended: list[Experiment] = []
+    for experiment in reversed(state.experiments):
+        if experiment.began_at < since or len(ended) >= _RATE_OVER:
+            break
+        if experiment.phase == "ended":
+            ended.append(experiment)
+    if len(ended) < 2:
+        return None
+    span = ended[0].ended_at - ended[-1].began_at
+    return len(ended) / span * 3600 if span > 0 else None
+
+
+def running_s(view: View) -> float | None:
+    """Seconds that the engine has been, or was, at work; None where it never was."""
+    engine = view.state.engine
+    if engine is None:
+        return None
+    end = view.now if view.running else (engine.stopped_at or view.state.last_at)
+    return max(0.0, end - engine.started_at)
+
+
+def counts(state: State) -> dict[str, int]:
+    """How many experiments of the open segment have each status."""
+    found: dict[str, int] = {}
+    for experiment in state.of_segment():
+        if experiment.status:
+            found[experiment.status] = found.get(experiment.status, 0) + 1
+    return found
+

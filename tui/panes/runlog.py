@@ -1,0 +1,76 @@
+"""run.log: the live tail of the run under way, or the log of any earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from textual import on
+from textual.widget import Widget
+
+from engine.session.textlog import TextLog
+from tui.logview.view import LogView
+from tui.model import View
+from tui.panes.pane import Pane
+
+
+class RunLogPane(Pane):
+    """The log view and which log it shows. `run` is None for the live one."""
+
+    ident = "runlog"
+    title = "run.log"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = LogView(empty_text="no output yet", id="runlog-view")
+        self.run: int | None = None
+        self._log: TextLog | None = None
+
+    def body(self) -> Iterator[Widget]:
+        """The log view."""
+        yield self.view
+
+    @property
+    def focus_target(self) -> Widget:
+        """The log view."""
+        return self.view
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a log is shown at all."""
+        return self._log is not None
+
+    def open(self, log: TextLog, run: int | None) -> None:
+        """Show `log`, of `run` (None: the live one); it was opened in a thread."""
+        old, self._log, self.run = self._log, log, run
+        self.view.show(log)
+        if old is not None:
+            old.close()
+        self._say()
+
+    def poll(self) -> None:
+        """The file may have changed."""
+        self.view.poll()
+
+    def show(self, view: View) -> None:
+        """The log is followed by `poll`; here only the pace is set."""
+        self.view.interval = 10.0 if view.slow else 0.45
+
+    @on(LogView.Status)
+    def _say(self) -> None:
+        which = f"run {self.run} (f: the live one) · " if self.run is not None else ""
+        self.heading.say((which + self.view.status_text, ""))
+
+    def find(self) -> str | None:
+        """`/` searches."""
+        return "search"
+
+    def find_text(self, text: str) -> None:
+        """Search for it; n and N go on."""
+        self.view.search(text)
+
+
+def log_of(session_run_folder: Path) -> Path:
+    """Where a finished run's own log lies: its run.log, or what the benchmark printed where there is none."""
+    log = session_run_folder / "run.log"
+    return log if log.exists() else session_run_folder / "benchmark.out"

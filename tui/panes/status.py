@@ -1,0 +1,157 @@
+"""The strip at the top: session, what it is doing, the best result and what it is worth, rate, time, cost of the line."""
+
+from __future__ import annotations
+
+from time import localtime, strftime
+
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui import model
+from tui.braille import bar
+from tui.fitting import clock_text, duration_text, rate_text, shorten, shorten_middle, signed, width_of
+from tui.model import View
+from tui.palette import palette
+from tui.runs import Line, line_width, strip_of
+
+ROWS = 3
+_TONES = {"good": "good", "running": "running", "warn": "warn strong", "bad": "bad strong", "dim": "dim"}
+
+
+def lines(view: View, width: int) -> list[Line]:
+    """The strip's three lines, `width` cells at most."""
+    return [_first(view, width), _second(view, width), _third(view, width)]
+
+
+def _first(view: View, width: int) -> Line:
+    tags = " READ-ONLY" if view.read_only else ""
+    tags += " SLOW" if view.slow else ""
+    state = view.state
+    run = f"run {len(state.experiments)}" if state.experiments else "no runs"
+    segment = f" · segment {state.segment.number}" if state.segment and state.segment.number else ""
+    room = width - width_of(view.name) - width_of(run + segment + tags) - 8
+    branch = shorten_middle(view.branch, max(0, min(48, room)))
+    line: Line = [(view.name or "overnight", "title"), ("  ", ""), (branch, "dim"), ("  ", ""), (run + segment, "strong")]
+    return [*line, (tags, "warn strong")] if tags else line
+
+
+def _second(view: View, width: int) -> Line:
+    doing = model.activity(view)
+    tone = _TONES[doing.tone]
+    words = doing.words
+    if doing.since and doing.tone in ("bad", "dim") and view.now:
+        words += f", {clock_time(doing.since)}"
+    if doing.share is None:
+        return [(f"{doing.glyph} ", tone), (shorten(words, max(8, width - 2)), tone)]
+    left = f" {clock_text(doing.left_s)} left" if doing.left_s is not None and doing.share < 1 else ""
+    length = max(6, min(30, width - width_of(words) - width_of(left) - 4))
+    return [(f"{doing.glyph} ", tone), (shorten(words, width - 14), tone), (" ", ""), (bar(doing.share, length), "curve"), (left, "")]
+
+
+def _third(view: View, width: int) -> Line:
+    state = view.state
+    parts: list[Line] = []
+    top = model.best(state)
+    if top is not None:
+        name = state.segment.metric.name if state.segment else "metric"
+        line: Line = [(f"{name} ", "dim"), (f"{top.metric:.6f}", "strong")]
+        if top.gain:
+            line.append((f" {signed(-top.gain if _lower(view) else top.gain)}", "good" if top.gain > 0 else "bad"))
+            if top.share is not None:
+                line.append((f" ({abs(top.share) * 100:.2f}% {'better' if top.share > 0 else 'worse'})", "dim"))
+        else:
+            line.append((" baseline", "dim"))
+        parts.append(line)
+    figure, meaning = model.confidence(state)
+    if figure is not None:
+        parts.append([("confidence ", "dim"), (f"{figure:.1f} ", "strong"), (meaning, "")])
+    found = model.counts(state)
+    if found:
+        parts.append([(f"{found.get('keep', 0)} kept", ""), (f" of {sum(found.values())}", "dim")])
+    rate = model.rate(state)
+    if rate is not None:
+        parts.append([(f"{rate:.1f}/h", "")])
+    spent = model.running_s(view)
+    if spent is not None:
+        # Whole minutes above one: a clock that ticks would cost the line every second.
+        parts.append([("up " if view.running else "ran ", "dim"), (duration_text(spent if spent < 60 else spent // 60 * 60), "")])
+    if state.cost:
+        parts.append([(f"${state.cost:.2f}", "")])
+    parts.append([("line ", "dim"), (rate_text(view.wire), "")])
+    return _joined(parts, width)
+
+
+def _lower(view: View) -> bool:
+    return view.state.segment is None or view.state.segment.metric.direction == "lower"
+
+
+def _joined(parts: list[Line], width: int) -> Line:
+    """As many parts as fit, the most telling first; the others are in the notes and charts."""
+    out: Line = []
+    for part in parts:
+        extra = (3 if out else 0) + line_width(part)
+        if line_width(out) + extra > width:
+            continue
+        if out:
+            out.append((" · ", "dim"))
+        out.extend(part)
+    return out
+
+
+def clock_time(at: float) -> str:
+    """A moment for people: `since Tue 03:12`, in the machine's own time."""
+    return strftime("since %a %H:%M", localtime(at))
+
+
+class StatusStrip(Widget):
+    """Paints the strip, a line only when it changed."""
+
+    DEFAULT_CSS = f"StatusStrip {{ height: {ROWS}; }}"
+
+    def __init__(self) -> None:
+        super().__init__(id="status")
+        self._lines: list[Line] = [[("overnight", "title")], [], []]
+        self._view: View | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """What it says, line by line."""
+        return ["".join(text for text, _ in line) for line in self._lines]
+
+    def show(self, view: View) -> None:
+        """Paint what changed."""
+        self._view = view
+        if not self.size.width:
+            return
+        new = lines(view, self._room())
+        for y, (before, after) in enumerate(zip(self._lines, new, strict=True)):
+            if before != after:
+                start, end = _differing(before, after)
+                self._lines[y] = after
+                self.refresh(Region(1 + start, y, max(1, min(end, self._room()) - start), 1))
+
+    def on_resize(self) -> None:
+        """Lay the lines out for the new width."""
+        if self._view is not None:
+            self._lines = lines(self._view, self._room())
+
+    def _room(self) -> int:
+        return max(1, self.size.width - 2)
+
+    def render_line(self, y: int) -> Strip:
+        """One line, with a blank on either side."""
+        body = strip_of(self._lines[y] if y < len(self._lines) else [], self._room(), self.rich_style, palette(self.app))
+        pad = Strip([Segment(" ", self.rich_style)], 1)
+        return Strip.join([pad, body, pad])
+
+
+def _differing(before: Line, after: Line) -> tuple[int, int]:
+    """The cells from the first to the last difference: what has to go over the line."""
+    same = 0
+    for one, two in zip(before, after, strict=False):
+        if one != two:
+            break
+        same += width_of(one[0])
+    return same, max(line_width(before), line_width(after))

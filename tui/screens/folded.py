@@ -1,0 +1,59 @@
+"""Text that is laid out for the width it is given: what the screens show their facts, help and lists of keys in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tui.fitting import width_of
+from tui.panes.lines import LinesView
+from tui.runs import Line, fold, line_width
+
+_WORDS = re.compile(r" +|[^ ]+")
+
+
+class FoldedView(LinesView):
+    """Shows `laid(width)`, anew at every width and at every `relay()`."""
+
+    def __init__(self, laid: Callable[[int], list[Line]], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.laid = laid
+
+    def on_resize(self) -> None:
+        """Lay the text out for the new width."""
+        self.relay()
+
+    def relay(self, *, from_start: bool = False) -> None:
+        """What `laid` gives may have changed."""
+        if self.size.width:
+            self.show(self.laid(self.room), from_start=from_start)
+
+
+def fold_words(line: Line, width: int, indent: int = 0) -> list[Line]:
+    """The line folded between words, styles kept; from its second line on it is indented by `indent` cells.
+
+    A word that is longer than a line is broken hard.
+    """
+    if line_width(line) <= width:
+        return [line]
+    indent = indent if width >= indent + 8 else 0
+    out: list[Line] = [[]]
+    used = 0
+    for text, names in line:
+        for word in _WORDS.findall(text):
+            size = width_of(word)
+            if used + size > width and not word.isspace() and used > indent:
+                out.append([(" " * indent, "")] if indent else [])
+                used = indent
+            elif used + size > width and word.isspace():
+                continue
+            elif used == indent and len(out) > 1 and word.isspace():
+                continue
+            pieces = fold([(word, names)], max(1, width - used))
+            for number, piece in enumerate(pieces):
+                if number:
+                    out.append([(" " * indent, "")] if indent else [])
+                    used = indent
+                out[-1].extend(piece)
+                used += line_width(piece)
+    return out

@@ -1,0 +1,1 @@
+"""The virtual table: sources of rows, columns' widths, and the widget."""
