@@ -23,19 +23,19 @@ TOTAL_BATCH_SIZE = 2048  # tokens; a multiple of DEVICE_BATCH_SIZE * MAX_SEQ_LEN
 DEVICE_BATCH_SIZE = 8  # rows; halves itself when a GPU cannot hold it
 
 # Optimizers: Muon for matrices, AdamW for embeddings, head and scalars (its rates are scaled by (width / 768) ** -0.5).
-MATRIX_LR = 0.012  # Muon
-EMBEDDING_LR = 0.15  # token and value embeddings
-UNEMBEDDING_LR = 0.003  # the head
-SCALAR_LR = 0.3  # residual scalars
+MATRIX_LR = 0.04  # Muon
+EMBEDDING_LR = 0.6  # token and value embeddings
+UNEMBEDDING_LR = 0.004  # the head
+SCALAR_LR = 0.5  # residual scalars
 MUON_MOMENTUM = 0.95  # Nesterov
 MUON_STEPS = 5  # Newton–Schulz iterations
 ADAM_BETAS = (0.8, 0.95)  # decay of the first and the second moment
 WEIGHT_DECAY = 0.1  # of matrices, decoupled
 
 # Schedule, as shares of the budget: rise, stay, fall.
-WARMUP_RATIO = 0.05  # rise from 0
-WARMDOWN_RATIO = 0.3  # fall at the end
-FINAL_LR_FRAC = 0.1  # of the rate, where the fall ends
+WARMUP_RATIO = 0.0  # rise from 0
+WARMDOWN_RATIO = 0.5  # fall at the end
+FINAL_LR_FRAC = 0.0  # of the rate, where the fall ends
 
 import gc
 import importlib.util

@@ -85,17 +85,25 @@ class Canvas:
 
 
 def results_plot(
-    marks: Sequence[Mark], width: int, height: int, *, lower: bool = True, x_title: str = "", y_title: str = ""
+    marks: Sequence[Mark],
+    width: int,
+    height: int,
+    *,
+    lower: bool = True,
+    x_title: str = "",
+    y_title: str = "",
+    steps: Sequence[Point] | None = None,
 ) -> list[Line]:
     """All results with the running best as a staircase, exactly `height` lines of `width` cells.
 
     Kept ●, discarded ·, crashed × (on the bottom line, having no value). A value far from the others does not
-    flatten the plot: it is pinned to the edge as ▲ or ▼.
+    flatten the plot: it is pinned to the edge as ▲ or ▼. `steps` are the corners of another staircase than that of
+    the best kept value: the champions', when an operator decided otherwise.
     """
     kept = [Point(mark.x, mark.y) for mark in marks if mark.status == "keep" and mark.y is not None]
     values = [mark.y for mark in marks if mark.y is not None and math.isfinite(mark.y)]
     xs = span_of([mark.x for mark in marks])
-    steps = staircase(kept, xs.high, lower=lower)
+    steps = staircase(kept, xs.high, lower=lower) if steps is None else steps
     ys = robust_span(values, [corner.y for corner in steps[-1:]])
     frame = _Frame(width, height, xs, ys, x_title, y_title)
     visible = [corner for corner in steps if ys.low <= corner.y <= ys.high]

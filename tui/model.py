@@ -250,4 +250,3 @@ def counts(state: State) -> dict[str, int]:
         if experiment.status:
             found[experiment.status] = found.get(experiment.status, 0) + 1
     return found
-

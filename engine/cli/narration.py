@@ -78,13 +78,16 @@ def _(event: ev.Decided, state: State) -> str:
     experiment = state.experiment(event.run)
     if experiment is None:
         return ""
-    figure = ""
+    parts = []
     if event.metric is not None:
         change = figures.difference(event.metric, figures.base_of(experiment, state))
-        figure = f" {_name(state)} {figures.metric(event.metric)}" + ("" if change is None else f" ({change:+.6f})")
+        against = "" if change is None else f" ({change:+.6f})"
+        parts.append(f"{_name(state)} {figures.metric(event.metric)}{against}")
+    parts.append(experiment.description)
     # A keep and a plain discard speak for themselves by their figures.
-    why = "" if event.status == "keep" or (event.metric is not None and not event.flags) else f"  [{event.reason}]"
-    return f"{_head(event.run, event.status)}{figure}  {experiment.description}{why}"
+    if event.status != "keep" and (event.metric is None or event.flags):
+        parts.append(f"[{event.reason}]")
+    return f"{_head(event.run, event.status)} {'  '.join(parts)}"
 
 
 @_line.register

@@ -68,6 +68,7 @@ class Engine:
         self._busy: Effect | None = None
         self._settings_stamp: tuple[int, int] | None = None
         self._exhausted = ""
+        self._heard = ""
         self._signal = ""
 
     def interrupt(self, name: str) -> None:
@@ -277,9 +278,6 @@ class Engine:
         why = f"interrupted: the engine was ended by {self._signal}"
         return msgspec.structs.replace(ended, outcome="interrupted", cause="interrupted", detail=why)
 
-    def _later(self, *events: ev.AnyEvent) -> Callable[[], None]:
-        return lambda: self._write(list(events))
-
     def _current_researcher(self) -> Researcher:
         wanted = self.settings.researcher
         if self._researcher is None or self._made_for != wanted:
@@ -302,16 +300,18 @@ class Engine:
     def _start_proposal(self, effect: Propose) -> None:
         researcher = self._current_researcher()
         given = proposing.brief(self.record.state, effect.run, self.tree, self.settings)
-        editable = self.record.state.segments[-1].editable
+        segment = self.record.state.segments[-1]
+        editable, heard = segment.editable, self._heard
+        environment = self.training.environment(effect.run, 0, segment.run.seed, segment.budget)
 
         def work() -> Callable[[], None]:
-            outcome = proposing.propose(researcher, given, editable)
+            outcome = proposing.propose(researcher, given, editable, environment, heard)
 
             def finish() -> None:
                 if outcome.files is not None:
                     self.tree.store(effect.run, outcome.files)
                 self._exhausted = outcome.exhausted
-                self._write(outcome.events)
+                self._write(proposing.not_taken_back(self.record.state, outcome.events))
 
             return finish
 
@@ -326,7 +326,19 @@ class Engine:
         researcher = self._current_researcher()
         given = proposing.brief(state, effect.run, self.tree, self.settings)
         decided = msgspec.structs.replace(experiment)
-        self._start(effect, lambda: self._later(proposing.learn(researcher, given, decided)))
+        segment = state.segments[-1]
+        environment = self.training.environment(effect.run, 0, segment.run.seed, segment.budget)
+
+        def work() -> Callable[[], None]:
+            events, heard = proposing.learn(researcher, given, decided, environment)
+
+            def finish() -> None:
+                self._heard = heard
+                self._write(events)
+
+            return finish
+
+        self._start(effect, work)
 
     def _pause_exhausted(self) -> None:
         reason = f"the researcher has nothing left to try: {self._exhausted}"

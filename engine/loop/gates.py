@@ -38,7 +38,9 @@ def next_step(state: State, experiment: Experiment) -> NextTrial | Verdict:
         return Verdict("discard", "the champion it was tried on was withdrawn while it ran", ("base_withdrawn", *flags))
     assert champion.metric is not None
     standing = Result(champion.metric, champion.metrics)
-    verdict = judge(result, standing, segment.metric, experiment.gate)
+    metrics = [e.metric for run in segment.line if (e := state.experiment(run)) and e.metric is not None]
+    best = (min if segment.metric.direction == "lower" else max)(metrics)
+    verdict = judge(result, standing, segment.metric, experiment.gate, best)
     if verdict.status != "keep" or experiment.gate.kind == "greedy":
         return verdict
     return _confirm(state, experiment, champion, verdict)
@@ -86,6 +88,10 @@ def _confirm(state: State, experiment: Experiment, champion: Experiment, would: 
                 return Verdict("crash", trial.detail or trial.outcome, (trial.outcome, "unconfirmed"))
             if trial.outcome != "ok" or trial.metric is None:
                 return Verdict("discard", f"not confirmed: the {of}'s trial with seed {seed} failed", ("unconfirmed",))
+            unbelievable = impossible(Result(trial.metric, {}, trial.flags), segment.metric, None, 0)
+            if unbelievable:
+                told = f"not confirmed: the {of}'s trial with seed {seed} is not believed: {explain(unbelievable)}"
+                return Verdict("discard", told, ("unconfirmed", *(unbelievable if of == "candidate" else ())))
             metrics[of] = trial.metric
         gains.append(gain(metrics["candidate"], metrics["champion"], segment.metric.direction))
     mean = fmean(gains)

@@ -56,13 +56,20 @@ def explain(flags: tuple[str, ...]) -> str:
     return "; ".join(_WHY.get(flag, flag) for flag in flags)
 
 
-def judge(result: Result, champion: Result, metric: Metric, gate: Gate) -> Verdict:
-    """The greedy policy of design section 4.6 for one believed pair of numbers, in the order that is told."""
+def judge(result: Result, champion: Result, metric: Metric, gate: Gate, best: float | None = None) -> Verdict:
+    """The greedy policy of design section 4.6 for one believed pair of numbers, in the order that is told.
+
+    `best` is the best metric among the segment's champions: what counts as equal is measured against it too, so that
+    a row of simplifications, each a little worse than the one before, cannot drift away from it.
+    """
     flags = impossible(result, metric, champion.metric, gate.jump)
     if flags:
         return Verdict("discard", f"not believed: {explain(flags)}; keep it by hand if it is true", flags)
     won = gain(result.metric, champion.metric, metric.direction)
     if abs(won) <= gate.equal_within or won == 0:
+        behind = -gain(result.metric, best, metric.direction) if best is not None else 0.0
+        if result.net_lines < 0 and behind > gate.equal_within and won <= 0:
+            return Verdict("discard", f"equal ({won:+.6f}), but {behind:.6f} behind the best there was")
         if result.net_lines < 0:
             return Verdict("keep", f"equal ({won:+.6f}) with {-result.net_lines} fewer lines")
         return Verdict("discard", f"equal ({won:+.6f}), and not simpler")

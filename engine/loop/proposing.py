@@ -11,6 +11,7 @@ from engine.session.settings import Settings
 from engine.session.state import Experiment, State
 from engine.work import change
 from engine.work.contract import allowed_imports
+from engine.work.hooks import run_hook
 
 TRIES = 3
 """How often a refused change goes back to the researcher before the experiment is logged without one."""
@@ -48,9 +49,33 @@ def brief(state: State, run: int, tree: Tree, settings: Settings) -> Brief:
     )
 
 
-def propose(researcher: Researcher, given: Brief, editable: tuple[str, ...]) -> Outcome:
-    """Ask, check, and ask again with the reasons; in the worker's thread. Never raises for the researcher's faults."""
+def hook_payload(given: Brief, event: str, experiment: Experiment | None = None) -> dict[str, object]:
+    """What a hook gets on its standard input."""
+    about = experiment or given.champion
+    return {
+        "event": event,
+        "run": given.run,
+        "session": str(given.session),
+        "metric": given.metric.name,
+        "direction": given.metric.direction,
+        "champion": {"run": given.champion.run, "metric": given.champion.metric, "commit": given.champion.commit},
+        "failures_in_row": given.failures_in_row,
+        **({} if experiment is None else {"status": about.status, "value": about.metric, "asi": about.asi}),
+    }
+
+
+def propose(
+    researcher: Researcher, given: Brief, editable: tuple[str, ...], environment: dict[str, str], heard: str = ""
+) -> Outcome:
+    """Ask, check, and ask again with the reasons; in the worker's thread. Never raises for the researcher's faults.
+
+    `environment` is what hooks/before runs with; `heard` is what hooks/after said of the run before.
+    """
     outcome, refusals = Outcome(), list(given.refusals)
+    hook = run_hook(given.session, "before", hook_payload(given, "before"), environment)
+    if hook.trouble:
+        outcome.events.append(ev.Trouble(at=time.time(), text=hook.trouble))
+    given = msgspec.structs.replace(given, hook_output="\n".join(t for t in (heard, hook.text, hook.trouble) if t))
     allowed = allowed_imports(given.session)
     answered: set[str] = set()
     for attempt in range(1, TRIES + 1):
@@ -116,10 +141,29 @@ def _answers(given: Brief, answers: dict[str, str], answered: set[str]) -> list[
     return found
 
 
-def learn(researcher: Researcher, given: Brief, experiment: Experiment) -> ev.AnyEvent:
-    """What the researcher makes of the decided experiment; a failure of its own costs the note, not the loop."""
+def not_taken_back(state: State, events: list[ev.AnyEvent]) -> list[ev.AnyEvent]:
+    """`events` without answers to messages that the operator took back while the researcher was thinking."""
+
+    def stands(event: ev.AnyEvent) -> bool:
+        about = event.id if isinstance(event, (ev.CommandDelivered, ev.CommandDone)) else ""
+        return not about or state.commands[about].status == "queued"
+
+    return [event for event in events if stands(event)]
+
+
+def learn(
+    researcher: Researcher, given: Brief, experiment: Experiment, environment: dict[str, str]
+) -> tuple[list[ev.AnyEvent], str]:
+    """What the researcher makes of the decided experiment, and what hooks/after says to its next prompt.
+
+    A failure of the researcher's own costs the note, not the loop.
+    """
     try:
         asi = researcher.learn(given, experiment)
     except ResearcherFailed as error:
         asi = {"result": f"{experiment.status}: {experiment.reason}", "learning_failed": str(error)}
-    return ev.Learnt(at=time.time(), run=experiment.run, asi=asi)
+    hook = run_hook(given.session, "after", hook_payload(given, "after", experiment), environment)
+    events: list[ev.AnyEvent] = [ev.Learnt(at=time.time(), run=experiment.run, asi=asi)]
+    if hook.trouble:
+        events.insert(0, ev.Trouble(at=time.time(), text=hook.trouble))
+    return events, "\n".join(text for text in (hook.text, hook.trouble) if text)

@@ -47,7 +47,8 @@ class Training:
             if child is not None and self._ended_why:
                 child.terminate(self._ended_why)
 
-    def _environment(self, run: int, trial: int, seed: int, budget: str) -> dict[str, str]:
+    def environment(self, run: int, trial: int, seed: int, budget: str) -> dict[str, str]:
+        """The whole environment of a child of `run`; trial 0 stands for its checks and hooks."""
         return trial_environment(
             os.environ,
             python=sys.executable,
@@ -70,7 +71,7 @@ class Training:
                 self.paths.root,
                 folder,
                 segment.run.command,
-                environment=self._environment(effect.run, effect.trial, effect.seed, segment.budget),
+                environment=self.environment(effect.run, effect.trial, effect.seed, segment.budget),
                 limit_s=segment.run.timeout_s,
             )
         except leash.LeashError as error:
@@ -113,7 +114,7 @@ class Training:
             running = benchmark.start_checks(
                 self.paths.root,
                 self.paths.run(run),
-                environment=self._environment(run, 0, segment.run.seed, segment.budget),
+                environment=self.environment(run, 0, segment.run.seed, segment.budget),
                 limit_s=segment.run.checks_timeout_s,
             )
         except leash.LeashError as error:

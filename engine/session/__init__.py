@@ -1,1 +1,1 @@
-"""What a session is: records, journal, public log, inbox, paths, settings and the fold. Imports nothing else of engine."""
+"""What a session is: records, journal, logs, inbox, paths, settings and the fold. Imports nothing else of engine."""

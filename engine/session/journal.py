@@ -106,7 +106,7 @@ class Follower:
         self.inode = inode
 
     def poll(self, at_most: int = 1 << 30) -> list[ev.AnyEvent]:
-        """Events that came since the last call, already folded into `state`. Errors: JournalError with file and line."""
+        """Events that came since the last call, folded into `state` already. Errors: JournalError, with the line."""
         fetched = self.fetch(at_most)
         self.take(fetched)
         return fetched.events

@@ -77,8 +77,8 @@ def find(session: str | None, folder: Path) -> SessionPaths:
         if not there:
             raise NoSession(f"no sessions in {folder}; make one: overnight new NAME")
         return there[-1]
-    by_name = SessionPaths(Path(os.path.abspath(folder / session)))  # no ".." left: the folder's name is the session's
-    by_path = SessionPaths(Path(os.path.abspath(session)))
+    by_name = SessionPaths(Path(os.path.normpath(folder / session)))  # without "..": the folder's name is the session's
+    by_path = SessionPaths(Path(os.path.normpath(Path(session).absolute())))
     for candidate in (by_name, by_path):
         if candidate.exists:
             return candidate

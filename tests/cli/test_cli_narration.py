@@ -25,11 +25,11 @@ def test_a_night_reads_as_one_line_a_verdict(story) -> None:
     assert lines[1] == "segment 0: val_bpb, lower is better"
     verdicts = [text for text in lines if text.split()[2] in ("keep", "discard", "crash")]
     assert verdicts == [
-        "run 1   keep       val_bpb 2.000000  baseline",
-        "run 2   keep       val_bpb 1.900000 (-0.100000)  ALPHA 0.9→0.2",
-        "run 3   discard    val_bpb 1.950000 (+0.050000)  ALPHA 0.2→0.3",
-        "run 4   crash      ALPHA 0.2→0.4  [RuntimeError: shapes differ]",
-        "run 5   keep       val_bpb 1.800000 (-0.100000)  ALPHA 0.2→0.5",
+        "run 1   keep      val_bpb 2.000000  baseline",
+        "run 2   keep      val_bpb 1.900000 (-0.100000)  ALPHA 0.9→0.2",
+        "run 3   discard   val_bpb 1.950000 (+0.050000)  ALPHA 0.2→0.3",
+        "run 4   crash     ALPHA 0.2→0.4  [RuntimeError: shapes differ]",
+        "run 5   keep      val_bpb 1.800000 (-0.100000)  ALPHA 0.2→0.5",
     ]
     assert lines[-1] == "engine stopped: asked by ada"
 
@@ -57,7 +57,7 @@ def test_the_operators_words_and_decisions_are_told(story) -> None:
     assert told(story)[before:] == [
         "ada says: try ALPHA=0.1",
         "paused by ada: lunch; overnight resume goes on",
-        "run 2   revert     by ada; run 1 is the champion; withdrawn with it: run 5",
+        "run 2   revert    by ada; run 1 is the champion; withdrawn with it: run 5",
         "researcher: ALPHA=0.1 comes next",
         "trouble: the disk is nearly full",
     ]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.loop.main import run
-from engine.session import inbox, journal, publiclog
 from engine.session import events as ev
+from engine.session import inbox, journal, publiclog
 from engine.session.cookie import session_id
 from engine.session.settings import Limits
 from engine.work import sweep
@@ -108,7 +108,7 @@ def test_a_command_claimed_by_a_killed_engine_is_carried_out_once(tmp_path: Path
     lab = Lab(tmp_path / "toy")
     run(lab.paths, limits=Limits(experiments=1))
     path = inbox.send(lab.paths.inbox, inbox.request("note", {"text": "remember"}, "tester"))
-    taken, request = inbox.claim(path)
+    _, request = inbox.claim(path)
     run(lab.paths, limits=Limits(experiments=1))
     state = lab.state()
     assert [text for _, _, text in state.notes] == ["remember"] and state.commands[request.id].status == "done"

@@ -42,7 +42,7 @@ def test_twelve_experiments_end_with_thirteen_results_and_the_champion_in_the_tr
         assert result.status == ("keep" if 0 < result.metric < best else "discard")
         best = min(best, result.metric)
         assert lab.git("rev-parse", f"refs/overnight/toy/runs/{result.run:04d}").startswith(result.commit)
-        assert result.run == 1 or result.asi["hypothesis"] and result.asi["arch_change"] and result.asi["result"]
+        assert result.run == 1 or (result.asi["hypothesis"] and result.asi["arch_change"] and result.asi["result"])
     assert lab.git("status", "--porcelain", "train.py") == ""
 
 
@@ -167,10 +167,10 @@ def test_a_baseline_without_a_metric_pauses_and_says_why(tmp_path: Path) -> None
     try:
         state = lab.wait(lambda s: s.paused)
         assert state.experiments[0].status == "crash" and "val_bpb" in state.pause_reason
-        assert publiclog.read_log(lab.paths.public_log).results[0].metric == 0
     finally:
         engine.terminate()
         engine.communicate(timeout=60)
+    assert publiclog.read_log(lab.paths.public_log).results[0].metric == 0
 
 
 def test_a_run_that_edits_what_is_pinned_is_not_believed_and_the_file_is_set_back(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ low = 8
 high = 128
 log = true
 family = "shape"
+first_factor = [2.0]
 
 [PATTERN]
 kind = "choice"
@@ -97,15 +98,19 @@ class Play:
     def __init__(self, root: Path, objective: Objective, *, seed: int = 7, space: str = SPACE, train: str = TRAIN):
         root.mkdir(parents=True, exist_ok=True)
         (root / "search_space.toml").write_text(space)
-        (root / "prepare.py").write_text(PREPARE)
+        (root / "prepare.py").write_text(prepare)
         (root / ".overnight").mkdir(exist_ok=True)
         self.root, self.objective, self.seed = root, objective, seed
         self.researcher = Search(root, seed)
         self.texts = {1: train}
         baseline = Experiment(1, 0, None, 0.0, Gate(), phase="ended", commit="c1", status="keep")
-        baseline.metric = objective(values_in(train))
+        baseline.metric = self.measure(train)
         self.results: list[Experiment] = [baseline]
         self.champion = baseline
+
+    def measure(self, text: str) -> float | None:
+        """The metric of a train.py; None = it crashes."""
+        return self.objective(values_in(text))
 
     def brief(self, *messages: Message, refusals: tuple[str, ...] = ()) -> Brief:
         """What the engine would tell the researcher now."""
@@ -143,7 +148,7 @@ class Play:
     def carry_out(self, proposal: Proposal, outcome: str = "") -> Experiment:
         """Measure and decide `proposal`; `outcome` "interrupted": the engine died under it."""
         run, text = len(self.results) + 1, proposal.files["train.py"]
-        metric = None if outcome else self.objective(values_in(text))
+        metric = None if outcome else self.measure(text)
         kept = metric is not None and (self.champion.metric is None or metric < self.champion.metric)
         status = "crash" if metric is None else "keep" if kept else "discard"
         experiment = Experiment(

@@ -107,7 +107,7 @@ def test_a_value_outside_the_declared_range_is_tried_and_said_to_be(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("try HEAD_DIM=33", "HEAD_DIM=33 cannot run: HEAD_DIM must be even."),
+        ("try HEAD_DIM=33", "HEAD_DIM=33 is not tried: HEAD_DIM must be even."),
         ("try MATRIX_LR=0.02", "MATRIX_LR is 0.02 already, so there is nothing to try."),
         ("try NOTHING=1", "NOTHING is not a constant I can change; there are: MATRIX_LR, BETAS, WARMUP, DEPTH"),
         ("try MATRIX_LR=fast", "MATRIX_LR=fast is not tried: fast is not a value I can read."),

@@ -102,6 +102,13 @@ def test_the_first_values_of_the_space_come_first_and_in_order(tmp_path: Path) -
     assert first.asi["arch_change"] == "MATRIX_LR 0.02→0.03"
     assert first.description == "raise MATRIX_LR 0.02→0.03"
     assert play.step().asi["arch_change"] == "WARMUP 0.0→0.1"
+    assert play.step().asi["arch_change"] == "DEPTH 4→5"
+
+
+def test_first_values_may_be_factors_of_the_champions(tmp_path: Path) -> None:
+    only = '[MATRIX_LR]\nkind = "float"\nlow = 0.001\nhigh = 0.1\nlog = true\nfirst_factor = [2.0, 0.5]\n'
+    play = Play(tmp_path, lambda values: 2.0 if values == values_in(TRAIN) else 3.0, space=only)
+    assert [play.step().asi["arch_change"] for _ in range(2)] == ["MATRIX_LR 0.02→0.04", "MATRIX_LR 0.02→0.01"]
 
 
 def test_a_gain_is_followed_in_its_direction(tmp_path: Path) -> None:

@@ -75,6 +75,12 @@ def test_a_rule_that_names_no_constant_here_or_that_the_champion_breaks_too_refu
     assert known.broken({"A": 1}, {"A": 5}) == "a too small"
 
 
+def test_a_rule_may_compare_with_the_champion() -> None:
+    known = space.Space({}, (Rule("A <= before['A']", "no more work"),))
+    assert known.broken({"A": 3}, {"A": 2}) == "no more work"
+    assert known.broken({"A": 2}, {"A": 2}) == ""
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -100,7 +106,7 @@ def test_the_templates_own_space_fits_its_own_files(tmp_path: Path) -> None:
     found = sources({"train.py": (assets_dir() / "train.py").read_text()}, assets_dir())
     assert known.constants.keys() <= found.values.keys()
     for rule in known.rules:
-        assert rule.broken(found.known({})) == "", rule
+        assert rule.broken(found.known({}), found.known({})) == "", rule
     for name, constant in known.constants.items():
         for value in constant.first:
             assert constant.contains(value), name

@@ -336,7 +336,8 @@ async def test_a_log_that_cannot_be_read_any_more_is_told_and_stays_on_screen(lo
         app.view.search("line")
         await settled(pilot)
         assert app.shown() == before
-        app.view.show(TextLog(log))
+        app.view._log = TextLog(log)
+        app.view.poll()
         assert app.view.notice == ""
 
 

@@ -1,4 +1,4 @@
-"""A session's repository: experiments are commits, discarding cannot conflict, and nothing of the operator's is lost."""
+"""A session's repository: experiments are commits, discarding cannot conflict, nothing of the operator's is lost."""
 
 import os
 import subprocess
@@ -235,11 +235,11 @@ def test_check_tells_each_trouble_and_its_mend(root: Path, tmp_path: Path) -> No
     with pytest.raises(GitTrouble, match="main has no commit yet"):
         Repo(empty, "empty").check()
     git(root, "checkout", "-q", "--detach")
-    with pytest.raises(GitTrouble, match="detached.*git switch"):
+    with pytest.raises(GitTrouble, match=r"detached.*git switch"):
         Repo(root, "s").check()
     git(root, "checkout", "-q", "main")
     (root / ".git" / "MERGE_HEAD").write_text(git(root, "rev-parse", "HEAD"))
-    with pytest.raises(GitTrouble, match="merge is in progress.*git merge --abort"):
+    with pytest.raises(GitTrouble, match=r"merge is in progress.*git merge --abort"):
         Repo(root, "s").check()
 
 

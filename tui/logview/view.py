@@ -74,6 +74,7 @@ class LogView(Widget, can_focus=True):
         self.notice = ""
         self._log = log
         self._generation = 0
+        self._failed = False
         self._top = Place(0)
         self._rows: list[Row] = []
         self._sideways = 0
@@ -201,13 +202,17 @@ class LogView(Widget, can_focus=True):
         if self._log is None or not self.is_attached:
             return
         try:
-            self._take(self._log.changed())
+            change = self._log.changed()
+            if self._failed:
+                self._failed, self.notice = False, ""
+            self._take(change)
         except OSError as error:
             self._cannot(error)
         self._tell()
 
     def _cannot(self, error: OSError) -> None:
         """A disk or a network file system failed: say so, keep what is shown, and look again at the next poll."""
+        self._failed = True
         self.notice = f"cannot be read: {error.strerror or error}"
 
     def _take(self, change: Change) -> None:

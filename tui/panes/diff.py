@@ -68,7 +68,9 @@ class DiffPane(Pane):
         elif key not in self._known:
             self._set((*key, "loading"), "", "reading …")
         else:
-            added, removed = self._set((*key, "known"), self._known[key], "no change: this run measured its champion's text")
+            added, removed = self._set(
+                (*key, "known"), self._known[key], "no change: this run measured its champion's text"
+            )
             says += f" · +{added} -{removed}"
         self.heading.say((says, ""))
 
@@ -79,6 +81,11 @@ class DiffPane(Pane):
             self.view.show_diff(diff)
         return counts(self.view.rows) if diff else (0, 0)
 
+    def copied(self, view: View) -> str:
+        """The diff, as a patch."""
+        key = self.key(view)
+        return self._known.get(key, "") if key is not None else ""
+
     def retry(self) -> None:
         """Ask again for what failed (the repository may be reachable now)."""
         self._failed.clear()
@@ -88,5 +95,3 @@ def text_of(document: dict[str, object]) -> str:
     """The diff in what `overnight show RUN --json` printed."""
     diff = document.get("diff")
     return diff if isinstance(diff, str) else ""
-
-

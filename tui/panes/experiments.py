@@ -34,7 +34,9 @@ class ExperimentsPane(Pane):
             sort_value=lambda experiment, column: rows.sort_value(self._state, experiment, column),
             text=rows.text,
         )
-        self.table = VirtualTable(self.source, empty_text="no experiments yet; r starts the engine", id="experiments-table")
+        self.table = VirtualTable(
+            self.source, empty_text="no experiments yet; r starts the engine", id="experiments-table"
+        )
 
     def body(self) -> Iterator[Widget]:
         """The table."""

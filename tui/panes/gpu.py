@@ -147,4 +147,6 @@ class GpuPane(Pane):
         self.view.show(lines(view, self._history, self.view.room))
         shot = view.snapshot
         if shot is not None:
-            self.heading.say((f"{len(shot.gpus)} device{'s' if len(shot.gpus) != 1 else ''}" if shot.gpus else "CPU", ""))
+            self.heading.say(
+                (f"{len(shot.gpus)} device{'s' if len(shot.gpus) != 1 else ''}" if shot.gpus else "CPU", "")
+            )

@@ -14,7 +14,7 @@ from tui.fitting import duration_text, signed
 from tui.model import View
 from tui.panes.lines import LinesView, paragraph
 from tui.panes.pane import Pane
-from tui.runs import Line
+from tui.runs import Line, plain
 
 FLAG_WORDS = {
     "jump": "the gain is larger than is believed in one step",
@@ -100,7 +100,9 @@ def _outcome(experiment: Experiment, width: int) -> list[Line]:
     if experiment.checks:
         out += _row("checks", f"{experiment.checks} {experiment.checks_detail}".strip(), width)
     if experiment.metrics:
-        out += _row("metrics", "  ".join(f"{name} {value:g}" for name, value in experiment.metrics.items()), width, "dim")
+        out += _row(
+            "metrics", "  ".join(f"{name} {value:g}" for name, value in experiment.metrics.items()), width, "dim"
+        )
     about = [f"commit {experiment.commit[:12]}"] if experiment.commit else []
     if experiment.researcher:
         about.append(f"by {experiment.researcher}")
@@ -118,7 +120,9 @@ def _decisions(state: State, experiment: Experiment, width: int) -> list[Line]:
         out += _row("aborted", f"by {experiment.abort}", width, "warn")
     for decision in state.decisions:
         if experiment.run == decision.run or experiment.run in decision.withdrawn:
-            out += _row(decision.kind, _decision_words(decision.by, decision.reason, decision.withdrawn, decision.undone), width)
+            out += _row(
+                decision.kind, _decision_words(decision.by, decision.reason, decision.withdrawn, decision.undone), width
+            )
     return out
 
 
@@ -178,3 +182,7 @@ class NotesPane(Pane):
         self.view.show(lines(view, self.view.room), from_start=view.selected != self._run)
         self._run = view.selected
         self.heading.say((f"run {view.selected}" if view.selected is not None else "", ""))
+
+    def copied(self, view: View) -> str:
+        """All its lines."""
+        return "\n".join(plain(line) for line in self.view.lines)

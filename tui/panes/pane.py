@@ -99,3 +99,11 @@ class Pane(Widget):
 
     def find_text(self, text: str) -> None:
         """The operator typed `text` after `/`."""
+
+    def copied(self, view: View) -> str:
+        """What `y` copies from this pane: the selected run's line, unless the pane has something of its own."""
+        experiment = view.selection
+        if experiment is None:
+            return ""
+        metric = f"{experiment.metric:.6f}" if experiment.metric is not None else "-"
+        return f"{experiment.run}\t{experiment.commit}\t{metric}\t{experiment.status}\t{experiment.description}"

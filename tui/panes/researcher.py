@@ -15,7 +15,7 @@ from engine.session.state import Command, State
 from tui.model import View
 from tui.panes.lines import LinesView, paragraph
 from tui.panes.pane import Pane
-from tui.runs import Line
+from tui.runs import Line, plain
 
 _MOST = 120  # entries laid out; older ones are in the journal
 
@@ -142,3 +142,7 @@ class ResearcherPane(Pane):
     def _left(self, event: MessageLine.Left) -> None:
         event.stop()
         self.view.focus()
+
+    def copied(self, view: View) -> str:
+        """All its lines."""
+        return "\n".join(plain(line) for line in self.view.lines)

@@ -61,6 +61,10 @@ class RunLogPane(Pane):
         which = f"run {self.run} (f: the live one) · " if self.run is not None else ""
         self.heading.say((which + self.view.status_text, ""))
 
+    def copied(self, view: View) -> str:
+        """The lines on screen."""
+        return "\n".join(self.view.texts)
+
     def find(self) -> str | None:
         """`/` searches."""
         return "search"

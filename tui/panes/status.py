@@ -33,7 +33,13 @@ def _first(view: View, width: int) -> Line:
     segment = f" · segment {state.segment.number}" if state.segment and state.segment.number else ""
     room = width - width_of(view.name) - width_of(run + segment + tags) - 8
     branch = shorten_middle(view.branch, max(0, min(48, room)))
-    line: Line = [(view.name or "overnight", "title"), ("  ", ""), (branch, "dim"), ("  ", ""), (run + segment, "strong")]
+    line: Line = [
+        (view.name or "overnight", "title"),
+        ("  ", ""),
+        (branch, "dim"),
+        ("  ", ""),
+        (run + segment, "strong"),
+    ]
     return [*line, (tags, "warn strong")] if tags else line
 
 
@@ -47,7 +53,13 @@ def _second(view: View, width: int) -> Line:
         return [(f"{doing.glyph} ", tone), (shorten(words, max(8, width - 2)), tone)]
     left = f" {clock_text(doing.left_s)} left" if doing.left_s is not None and doing.share < 1 else ""
     length = max(6, min(30, width - width_of(words) - width_of(left) - 4))
-    return [(f"{doing.glyph} ", tone), (shorten(words, width - 14), tone), (" ", ""), (bar(doing.share, length), "curve"), (left, "")]
+    return [
+        (f"{doing.glyph} ", tone),
+        (shorten(words, width - 14), tone),
+        (" ", ""),
+        (bar(doing.share, length), "curve"),
+        (left, ""),
+    ]
 
 
 def _third(view: View, width: int) -> Line:
@@ -76,7 +88,9 @@ def _third(view: View, width: int) -> Line:
     spent = model.running_s(view)
     if spent is not None:
         # Whole minutes above one: a clock that ticks would cost the line every second.
-        parts.append([("up " if view.running else "ran ", "dim"), (duration_text(spent if spent < 60 else spent // 60 * 60), "")])
+        parts.append(
+            [("up " if view.running else "ran ", "dim"), (duration_text(spent if spent < 60 else spent // 60 * 60), "")]
+        )
     if state.cost:
         parts.append([(f"${state.cost:.2f}", "")])
     parts.append([("line ", "dim"), (rate_text(view.wire), "")])
@@ -142,7 +156,9 @@ class StatusStrip(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line, with a blank on either side."""
-        body = strip_of(self._lines[y] if y < len(self._lines) else [], self._room(), self.rich_style, palette(self.app))
+        body = strip_of(
+            self._lines[y] if y < len(self._lines) else [], self._room(), self.rich_style, palette(self.app)
+        )
         pad = Strip([Segment(" ", self.rich_style)], 1)
         return Strip.join([pad, body, pad])
 

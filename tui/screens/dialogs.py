@@ -49,7 +49,7 @@ def diff_lines(run: int, diff: str | None, problem: str, width: int) -> list[Lin
 class ConfirmScreen(ModalScreen[bool]):
     """Asks `question`; its result is True only when confirmed. `asked_by` are the keys of the act itself.
 
-    The diff of `question.diff_of` may come later, by `set_diff`.
+    The diff of `question.diff_of` may come later, by `show_diff`.
     """
 
     BINDINGS: list[BindingType] = [
@@ -92,7 +92,7 @@ class ConfirmScreen(ModalScreen[bool]):
                 yield Button(_plain(word), id="question-do", variant="warning", compact=True, flat=True)
                 yield self._more
 
-    def set_diff(self, diff: str, problem: str = "") -> None:
+    def show_diff(self, diff: str, problem: str = "") -> None:
         """The diff is here, or `problem` says why it is not."""
         self._diff, self._problem = diff, problem
         if self.is_mounted:

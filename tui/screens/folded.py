@@ -19,6 +19,11 @@ class FoldedView(LinesView):
         super().__init__(id=id)
         self.laid = laid
 
+    @property
+    def below(self) -> int:
+        """Lines below the last one on screen."""
+        return max(0, len(self.lines) - self._top - self.size.height)
+
     def on_resize(self) -> None:
         """Lay the text out for the new width."""
         self.relay()

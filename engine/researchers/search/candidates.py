@@ -12,7 +12,7 @@ import msgspec
 
 from engine.researchers.search.history import History
 from engine.researchers.search.space import Constant
-from engine.researchers.search.steps import NEAR, WIDE, apart, at, further, neighbours, position
+from engine.researchers.search.steps import NEAR, WIDE, apart, at, further, neighbours, position, rounded
 from engine.researchers.search.study import Study
 from engine.researchers.search.values import Value
 
@@ -77,17 +77,23 @@ def _further(ground: Ground) -> Iterator[Candidate]:
 
 
 def _first(ground: Ground, constants: Mapping[str, Constant]) -> Iterator[Candidate]:
-    rounds = max((len(constant.first) for constant in constants.values()), default=0)
-    for turn in range(rounds):
+    values = {name: _first_values(constant, ground.champion[name]) for name, constant in constants.items()}
+    for turn in range(max((len(first) for first in values.values()), default=0)):
         for name, constant in constants.items():
-            if turn < len(constant.first) and not _seen(ground, name, constant.first[turn]):
-                value = constant.first[turn]
-                if _worse_before(ground, constant, value):
-                    continue
-                tries = len(ground.history.of(name))
-                known = f"tried {tries} times so far" if tries else "not tried yet"
-                why = f"{name} ({constant.family}) is {known}; {value} is one of the values known to be worth a look"
-                yield Candidate({name: value}, why)
+            value = values[name][turn] if turn < len(values[name]) else ground.champion[name]
+            if value == ground.champion[name] or _seen(ground, name, value) or _worse_before(ground, constant, value):
+                continue
+            tries = len(ground.history.of(name))
+            known = f"tried {tries} times so far" if tries else "not tried yet"
+            why = f"{name} ({constant.family}) is {known}; {value} is one of the values known to be worth a look"
+            yield Candidate({name: value}, why)
+
+
+def _first_values(constant: Constant, champion: Value) -> list[Value]:
+    if not constant.first_factor or not isinstance(champion, int | float):
+        return list(constant.first)
+    scaled = [rounded(constant, champion * factor) for factor in constant.first_factor]
+    return [value for value in scaled if apart(constant, value, champion) >= NEAR]
 
 
 def _seen(ground: Ground, name: str, value: Value) -> bool:

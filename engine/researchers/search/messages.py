@@ -111,7 +111,7 @@ def objection(asked: Try, value: Value, brief: Brief, space: Space, source: Sour
     if source.values[name] == value:
         return f"{name} is {source.texts[name]} already, so there is nothing to try"
     if why := source.broken(space, {name: value}):
-        return f"{shown} cannot run: {why}"
+        return f"{shown} is not tried: {why}"
     files, params = source.changed({name: value})
     if fingerprint({**brief.files, **files}) in brief.tried:
         return f"{shown} was tried on this champion already{_when(brief, params)}"

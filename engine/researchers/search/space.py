@@ -16,8 +16,11 @@ from engine.session.assets import assets_dir
 FILE = "search_space.toml"
 
 
-class Constant(msgspec.Struct, frozen=True):
-    """One constant of the space. float and int lie in low…high (both included), a choice is one of `values`."""
+class Constant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One constant of the space. float and int lie in low…high (both included), a choice is one of `values`.
+
+    `first` are values to try first; `first_factor` gives them as factors of the champion's value instead.
+    """
 
     name: str
     kind: Literal["float", "int", "choice"]
@@ -27,6 +30,7 @@ class Constant(msgspec.Struct, frozen=True):
     log: bool = False
     values: tuple[Value, ...] = ()
     first: tuple[Value, ...] = ()
+    first_factor: tuple[float, ...] = ()
 
     def contains(self, value: Value) -> bool:
         """Whether `value` is of the declared kind and range."""
@@ -43,18 +47,22 @@ class Constant(msgspec.Struct, frozen=True):
         return f"{self.low:g}–{self.high:g}"
 
 
-class Rule(msgspec.Struct, frozen=True):
-    """A Python expression over constants that must hold for train.py to run, and what to say where it does not."""
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Python expression over constants that must hold for a change to be tried, and what to say where it does not.
+
+    In it `before` maps the names to the champion's values.
+    """
 
     rule: str
     message: str
 
-    def broken(self, values: Mapping[str, Value]) -> str:
+    def broken(self, values: Mapping[str, Value], champion: Mapping[str, Value]) -> str:
         """Why these values cannot run; "" where they can, or where a name of the rule is no constant here."""
-        if not names_in(self.rule) <= values.keys():
+        known = {**values, "before": champion}
+        if not names_in(self.rule) <= known.keys():
             return ""
         try:
-            holds = bool(evaluate(self.rule, values))
+            holds = bool(evaluate(self.rule, known))
         except ArithmeticRefused as error:
             return f"{self.message} ({error})"
         return "" if holds else self.message
@@ -72,8 +80,8 @@ class Space(msgspec.Struct, frozen=True):
         A rule that the champion breaks too is passed over: the champion runs, so the rule does not fit its code.
         """
         for rule in self.rules:
-            why = rule.broken(values)
-            if why and not rule.broken(champion):
+            why = rule.broken(values, champion)
+            if why and not rule.broken(champion, champion):
                 return why
         return ""
 
@@ -116,7 +124,11 @@ def _rule(entry: Any, where: str) -> Rule:
 
 def _constant(name: str, table: dict[str, Any], where: str) -> Constant:
     try:
-        lists = {key: tuple(plain(value) for value in table[key]) for key in ("values", "first") if key in table}
+        lists = {
+            key: tuple(plain(value) for value in table[key])
+            for key in ("values", "first", "first_factor")
+            if key in table
+        }
         fields: dict[str, Any] = {"family": "other"} | table | lists | {"name": name}
         constant = msgspec.convert(fields, Constant)
     except (msgspec.ValidationError, TypeError) as error:

@@ -1,0 +1,7 @@
+"""`python -m tui`: the console."""
+
+import sys
+
+from tui.front import main
+
+sys.exit(main())

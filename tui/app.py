@@ -1,0 +1,397 @@
+"""The console: a thin client of one session. It reads the session's files, shows them, and sends commands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.worker import Worker
+
+from engine.session.inert import inert
+from engine.session.paths import SessionPaths
+from engine.session.textlog import TextLog
+from tui import commander, feed, keymap, notify, themes
+from tui.actions import ACTIONS, bindables
+from tui.commands import ActionProvider
+from tui.config import Config
+from tui.deeds import Deeds
+from tui.loading import Loading
+from tui.model import View
+from tui.panes.footer import AskLine
+from tui.panes.researcher import ResearcherPane
+from tui.panes.runlog import log_of
+from tui.screens.main import MainScreen
+from tui.table.virtual import VirtualTable
+from tui.wire import Wire, counting
+
+if TYPE_CHECKING:
+    from engine.session.events import AnyEvent
+
+_SLOW_S = 10.0
+_SETTLE_S = 0.15  # a selection must rest so long before its diff is fetched
+
+
+class OvernightApp(App[str], inherit_bindings=False):
+    """Shows the session that `loading` reads. `run()` returns the sentence to print after leaving."""
+
+    TITLE = "overnight"
+    COMMANDS = {ActionProvider}
+    BINDINGS: list[BindingType] = [Binding("ctrl+c", "detach", "leave", show=False, priority=True)]
+    CSS = """
+    Screen { background: $background; }
+    #main { layout: vertical; }
+    MessageLine, AskLine { height: 1; }
+    """
+
+    def __init__(
+        self,
+        loading: Loading,
+        *,
+        config: Config | None = None,
+        read_only: bool = False,
+        problems: Sequence[str] = (),
+    ) -> None:
+        self.wire = Wire()
+        super().__init__()
+        self.loading, self.paths = loading, loading.paths
+        self.config = config or Config()
+        self.view = View(name=self.paths.name, read_only=read_only, slow=self.config.slow)
+        keys = keymap.load(bindables(), os.environ)
+        self.keys = keys.keys
+        self._keymap = keys
+        choice = themes.choose_theme(os.environ, self.config.theme)
+        self._problems = [*problems, *keys.problems, *([choice.problem] if choice.problem else [])]
+        themes.apply(self, choice)
+        self.main = MainScreen(self.config.pane)
+        self.deeds = Deeds(self)
+        self.feed: feed.Feed | None = None
+        self._feeding: Worker[None] | None = None
+        self._painted = 0.0
+        self._dirty = False
+        self._off: frozenset[str] = frozenset()
+
+    def get_default_screen(self) -> MainScreen:
+        """The main screen."""
+        return self.main
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's driver, with its writes counted."""
+        return counting(super().get_driver_class(), self.wire)
+
+    # Life
+
+    def on_mount(self) -> None:
+        """Begin to watch; what is folded already is in the first paint."""
+        self.set_keymap(self._keymap.textual())
+        if self.loading.follower is not None:
+            self.view.state, self.view.loaded = self.loading.follower.state, True
+            self._select_newest()
+        self._begin_feed(self.loading)
+        self.set_interval(1.0, self._tick)
+        self.to_terminal(notify.PUSH_TITLE)
+        self._title()
+        for problem in self._problems:
+            self.tell(problem, bad=True)
+
+    def on_unmount(self) -> None:
+        """Leave the fold for the next console, and the terminal its title."""
+        self.to_terminal(notify.POP_TITLE)
+        if self.feed is not None and not self.view.read_only:
+            self.feed.save()
+
+    def _begin_feed(self, loading: Loading) -> None:
+        self.feed = feed.Feed(loading, self.post_message, self._wants_gpu, lambda: self.view.slow)
+        self._feeding = self.run_worker(self.feed.run(), group="feed", exit_on_error=True)
+
+    def open_session(self, paths: SessionPaths) -> None:
+        """Show another session."""
+        if self._feeding is not None:
+            self._feeding.cancel()
+        if self.feed is not None and not self.view.read_only:
+            self.feed.save()
+        self.paths = paths
+        self.view = View(name=paths.name, read_only=self.view.read_only, slow=self.view.slow)
+        self._begin_feed(Loading(paths).start())
+        self.open_log(None)
+        self.repaint()
+
+    def detach(self) -> None:
+        """Leave; the loop goes on."""
+        name = self.view.name
+        if self.view.running:
+            self.exit(f"detached; the loop goes on: overnight attach {name}")
+        else:
+            self.exit(f"left; no engine is running in {name}: overnight start {name}")
+
+    def action_detach(self) -> None:
+        """ctrl+c."""
+        self.detach()
+
+    # What the feed tells
+
+    @on(feed.Loaded)
+    def _loaded(self, event: feed.Loaded) -> None:
+        self.view.state, self.view.branch, self.view.loaded = event.state, inert(event.branch), not event.error
+        self.view.trouble = event.error
+        if event.error:
+            self.tell(event.error, bad=True)
+        self._select_newest()
+        self.open_log(None)
+        self._title()
+        self.repaint()
+
+    @on(feed.JournalChanged)
+    def _journal_changed(self, event: feed.JournalChanged) -> None:
+        view = self.view
+        if event.error:
+            view.trouble = event.error
+            self.tell(event.error, bad=True)
+        view.state = event.state
+        for one in event.events:
+            self._heard(one)
+        self._notify(event.events)
+        if view.selected is None:
+            self._select_newest()
+        self._dirty = True
+        self._paint_soon()
+
+    def _heard(self, event: AnyEvent) -> None:
+        view = self.view
+        kind = type(event).__name__
+        run = getattr(event, "run", None)
+        if kind == "Overridden" or (kind == "Decided" and getattr(event, "status", "") == "keep"):
+            self.main.experiments.changed_from(1)  # the champion's mark moves
+        elif isinstance(run, int):
+            self.main.experiments.changed_from(run)
+        if kind == "TrialBegan":
+            view.progress = None
+        id = getattr(event, "id", "")
+        if kind in ("CommandDone", "CommandRefused") and id in view.asked:
+            done = view.asked.pop(id)
+            command = view.state.commands.get(id)
+            answer = command.answer if command is not None else ""
+            if kind == "CommandRefused":
+                self.tell(f"{done} refused: {answer}", bad=True)
+            elif done != "say":
+                self.tell(answer or f"{done}: done")
+        elif kind == "CommandDelivered":
+            view.asked.pop(id, None)
+        elif kind == "EngineStopped":
+            view.asked.clear()
+
+    @on(feed.EngineChanged)
+    def _engine_changed(self, event: feed.EngineChanged) -> None:
+        was, self.view.engine = self.view.engine, event.engine
+        if event.engine is None:
+            self.view.asked.clear()
+            engine = self.view.state.engine
+            if was is not None and engine is not None and not engine.stopped_at:
+                self._say_happenings([notify.Happening("stop", f"{self.view.name}: the engine is gone without a word")])
+        self._title()
+        self.repaint()
+
+    @on(feed.RunLogChanged)
+    def _run_log_changed(self) -> None:
+        if self.main.runlog in self.main.visible():
+            self.main.runlog.poll()
+
+    @on(feed.Progressed)
+    def _progressed(self, event: feed.Progressed) -> None:
+        self.view.progress = event.progress
+        self._dirty = True
+
+    @on(feed.ResearcherTalks)
+    def _researcher_talks(self, event: feed.ResearcherTalks) -> None:
+        self.view.saying = event.lines
+        self._dirty = True
+
+    @on(feed.GpuSampled)
+    def _gpu_sampled(self, event: feed.GpuSampled) -> None:
+        self.view.snapshot = event.snapshot
+        self.main.gpu.sampled(event.snapshot)
+        self._dirty = True
+
+    def _wants_gpu(self) -> bool:
+        if self.main.gpu not in self.main.visible():
+            return False
+        # Nothing ticks beside a stopped engine, unless the operator is looking at just this.
+        return self.view.running or self.view.snapshot is None or self.main.front is self.main.gpu
+
+    # Painting
+
+    def _tick(self) -> None:
+        """Once a second: time passes while an engine works; otherwise nothing moves."""
+        wire = self.wire.rate()
+        if wire != self.view.wire and (self.view.running or self._dirty or wire == 0.0):
+            self._dirty = True
+        self.view.wire = wire
+        if self.view.running or self._dirty:
+            self._paint_soon()
+
+    def _paint_soon(self) -> None:
+        """Paint now, or on a slow line not sooner than its pace allows."""
+        if not self.view.slow or time.monotonic() - self._painted >= _SLOW_S:
+            self.repaint()
+
+    def repaint(self) -> None:
+        """Paint what changed, at once: for what the operator just did."""
+        self._dirty = False
+        self._painted = time.monotonic()
+        self.view.now = time.time()
+        self.main.show(self.view)
+        off = frozenset(action.id for action in ACTIONS if self.deeds.refusal(action.id))
+        self.main.keys.show(self.keys, off)
+        self._fetch_diff()
+
+    def _title(self) -> None:
+        if self.config.notify.title:
+            best = self.view.state.champion
+            value = f" {best.metric:.4f}" if best is not None and best.metric is not None else ""
+            mark = "▶" if self.view.running else "■"
+            self.to_terminal(notify.title_sequence(f"{mark} {self.view.name}{value} – overnight"))
+
+    def to_terminal(self, data: str) -> None:
+        """Write a control sequence of ours."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(data)
+
+    def tell(self, text: str, *, bad: bool = False) -> None:
+        """A sentence for the operator, for a while."""
+        self.notify(inert(text, newlines=True), severity="warning" if bad else "information", timeout=8, markup=False)
+
+    def _notify(self, events: list[AnyEvent]) -> None:
+        self._say_happenings(notify.happenings(events, self.view.state, self.view.name))
+
+    def _say_happenings(self, found: list[notify.Happening]) -> None:
+        wanted = notify.wanted(found, self.config.notify)
+        if not wanted:
+            return
+        self._title()
+        if self.config.notify.bell:
+            self.bell()
+        for happening in wanted:
+            self.tell(happening.text)
+            if self.config.notify.command:
+                self.run_worker(self._command(happening.text), group="notify")
+
+    async def _command(self, text: str) -> None:
+        problem = await asyncio.to_thread(notify.run_command, self.config.notify.command, text)
+        if problem:
+            self.tell(problem, bad=True)
+
+    # Selection, logs, diffs
+
+    def _select_newest(self) -> None:
+        if self.view.selected is None and self.view.state.experiments:
+            self.view.selected = self.view.state.experiments[-1].run
+
+    @on(VirtualTable.RowHighlighted, "#experiments-table")
+    def _row_highlighted(self, event: VirtualTable.RowHighlighted) -> None:
+        if isinstance(event.key, int) and event.key != self.view.selected:
+            self.view.selected = event.key
+            self.repaint()
+
+    @on(VirtualTable.RowSelected, "#experiments-table")
+    def _row_selected(self, event: VirtualTable.RowSelected) -> None:
+        if isinstance(event.key, int):
+            self.view.selected = event.key
+            self.perform("look.inside")
+
+    def open_log(self, run: int | None) -> None:
+        """Show the live log (None) or an earlier run's."""
+        self.run_worker(self._open_log(run), group="log", exclusive=True)
+
+    async def _open_log(self, run: int | None) -> None:
+        paths = self.paths
+        path = paths.run_log if run is None else await asyncio.to_thread(log_of, paths.run(run))
+        log = await asyncio.to_thread(TextLog, path)
+        self.main.runlog.open(log, run)
+
+    def _fetch_diff(self) -> None:
+        if self.main.diff in self.main.visible() and self.main.diff.wanted(self.view) is not None:
+            self.run_worker(self._bring_diff(), group="diff", exclusive=True)
+
+    async def _bring_diff(self) -> None:
+        await asyncio.sleep(_SETTLE_S)
+        key = self.main.diff.wanted(self.view)
+        if key is not None:
+            diff, problem = await self.diff_of(key[0])
+            self.main.diff.arrived(key, diff, problem)
+            self.main.show(self.view)
+
+    async def diff_of(self, run: int) -> tuple[str, str]:
+        """A run's diff against its champion, and why there is none."""
+        ran = await commander.show(self.paths, run)
+        diff = ran.document.get("diff")
+        return (diff, "") if ran.code == 0 and isinstance(diff, str) else ("", ran.sentence)
+
+    # Keys
+
+    def perform(self, id: str) -> None:
+        """Carry out an action of the table."""
+        self.deeds.do(id)
+
+    def nudge(self) -> None:
+        """Look at the files now."""
+        if self.feed is not None:
+            self.feed.nudge()
+
+    def toggle_slow(self) -> None:
+        """Slow-link mode on or off."""
+        self.view.slow = not self.view.slow
+        self.main.runlog.show(self.view)
+        self.tell("slow line: refreshed every 10 s at most; L ends it" if self.view.slow else "refreshed at once again")
+
+    @on(ResearcherPane.Said)
+    def _said(self, event: ResearcherPane.Said) -> None:
+        self.deeds.said(event.text)
+
+    @on(AskLine.Answered)
+    def _answered(self, event: AskLine.Answered) -> None:
+        self.deeds.answered(event.purpose, event.text)
+
+    # Other screens, loaded when they are first asked for
+
+    def open_charts(self) -> None:
+        """Charts."""
+        from tui.screens.charts import ChartsScreen
+
+        self.push_screen(ChartsScreen(self.paths, lambda: self.view.state))
+
+    def open_journal(self) -> None:
+        """autoresearch.md."""
+        from tui.screens.journal import JournalScreen
+
+        self.push_screen(JournalScreen(self.paths))
+
+    def open_sessions(self) -> None:
+        """All sessions."""
+        from tui.screens.sessions import SessionsScreen
+
+        self.push_screen(SessionsScreen(self.paths.root.parent, self.paths), self._chosen)
+
+    def _chosen(self, paths: SessionPaths | None) -> None:
+        if paths is not None and paths.root != self.paths.root:
+            self.open_session(paths)
+
+    def open_help(self) -> None:
+        """All keys."""
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.keys, read_only=self.view.read_only))
+
+
+def open_console(loading: Loading, config: Config, problems: Sequence[str], *, read_only: bool) -> int:
+    """Run the console until it is left; the exit code."""
+    app = OvernightApp(loading, config=config, read_only=read_only, problems=problems)
+    said = app.run()
+    if said:
+        print(said)
+    return app.return_code or 0

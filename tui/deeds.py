@@ -1,0 +1,249 @@
+"""What each action does: from its id to the panes, the steering or another screen."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from engine.session.operator import operator
+from tui import commander, copying, steering
+from tui.actions import BY_ID
+from tui.feed import engine_of
+from tui.screens.dialogs import ConfirmScreen
+from tui.steering import No, Order, Question
+
+if TYPE_CHECKING:
+    from tui.app import OvernightApp
+    from tui.panes.pane import Pane
+
+
+class Deeds:
+    """`do(id)` carries an action out; why it cannot be done is told to the operator."""
+
+    def __init__(self, app: OvernightApp) -> None:
+        self.app = app
+        self._by_id: dict[str, Callable[[], object]] = {
+            "pane.next": lambda: app.main.step_pane(1),
+            "pane.previous": lambda: app.main.step_pane(-1),
+            "pane.zoom": app.main.zoom,
+            "look.find": self._find,
+            "look.find_next": lambda: app.main.runlog.view.search_next(),
+            "look.find_previous": lambda: app.main.runlog.view.search_previous(),
+            "look.follow": self._follow,
+            "look.wrap": lambda: app.main.runlog.view.toggle_wrap(),
+            "look.inside": self._inside,
+            "look.sort": lambda: app.main.experiments.sort_next(),
+            "look.reverse": lambda: app.main.experiments.sort_reverse(),
+            "look.discards": lambda: app.main.experiments.hide_discards(),
+            "loop.start": self._start,
+            "loop.pause": lambda: self._take(steering.pause_or_resume(app.view)),
+            "loop.stop": lambda: self._take(steering.stop(app.view)),
+            "loop.abort": lambda: self._take(steering.abort(app.view)),
+            "loop.message": self._message,
+            "loop.amend": self._amend,
+            "decide.revert": lambda: self._take(steering.revert(app.view)),
+            "decide.keep": lambda: self._take(steering.keep(app.view)),
+            "decide.undo": lambda: self._take(steering.undo(app.view)),
+            "decide.note": self._note,
+            "session.program": self._edit_program,
+            "session.copy": self._copy,
+            "session.charts": app.open_charts,
+            "session.journal": app.open_journal,
+            "session.all": app.open_sessions,
+            "console.slow": app.toggle_slow,
+            "console.help": app.open_help,
+            "console.palette": app.action_command_palette,
+            "console.close": self._close,
+            "console.detach": app.detach,
+        }
+
+    def do(self, id: str) -> None:
+        """Carry the action out."""
+        if why := self.refusal(id):
+            self.app.tell(why, bad=True)
+        elif id in self._by_id:
+            self._by_id[id]()
+            self.app.repaint()
+        elif id.startswith("pane."):
+            self.app.main.show_pane(id.removeprefix("pane."))
+
+    def refusal(self, id: str) -> str:
+        """Why an action cannot be done now; "" where it can."""
+        action, view = BY_ID[id], self.app.view
+        if action.acts and view.read_only:
+            return f"read-only: this console only looks; `overnight attach {view.name}` may {action.title}"
+        if action.needs and not view.loaded:
+            return "the journal is still being read"
+        if action.needs == "engine" and not view.running:
+            return "no engine is running; r starts it"
+        if action.needs == "selection" and view.selection is None:
+            return "no run is selected"
+        return ""
+
+    # Looking
+
+    def _find(self) -> None:
+        main = self.app.main
+        pane: Pane = main.front if main.front.find() else main.experiments
+        if pane is main.experiments and main.experiments not in main.visible():
+            main.show_pane("experiments")
+        if pane is main.experiments:
+            main.ask.ask(
+                "filter", "filter: words that a run must contain; empty shows all", main.experiments.source.filter_text
+            )
+        else:
+            main.ask.ask("search", "search the log; n and N go on", main.runlog.view.pattern)
+
+    def _follow(self) -> None:
+        main = self.app.main
+        if main.front is main.experiments:
+            main.experiments.table.action_move("end")
+        elif main.runlog.run is not None:
+            self.app.open_log(None)
+        else:
+            main.runlog.view.follow()
+
+    def _inside(self) -> None:
+        run = self.app.view.selected
+        if run is not None:
+            self.app.main.show_pane("runlog")
+            current = self.app.view.state.current
+            self.app.open_log(None if current is not None and current.run == run else run)
+
+    def _close(self) -> None:
+        """Esc: a zoom, a filter or a search, whichever is there."""
+        main = self.app.main
+        if main.zoomed:
+            main.zoom()
+        elif main.front is main.experiments and main.experiments.source.filter_text:
+            main.experiments.find_text("")
+        elif main.front is main.runlog and main.runlog.view.pattern:
+            main.runlog.view.search("")
+
+    def _copy(self) -> None:
+        text = self.app.main.front.copied(self.app.view)
+        if not text:
+            self.app.tell("there is nothing to copy here", bad=True)
+            return
+        self.app.run_worker(
+            lambda: self.app.call_from_thread(
+                self.app.tell,
+                copying.copy(text, os.environ, lambda data: self.app.call_from_thread(self.app.to_terminal, data)),
+            ),
+            thread=True,
+            group="copy",
+        )
+
+    # Steering
+
+    def _take(self, answer: steering.Answer) -> None:
+        if isinstance(answer, No):
+            self.app.tell(answer.why, bad=True)
+        elif isinstance(answer, Question):
+            self._ask(answer)
+        else:
+            self._send(answer)
+
+    def _ask(self, question: Question) -> None:
+        screen = ConfirmScreen(question, asked_by=self._keys_of(question.order.kind))
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._send(question.order)
+
+        self.app.push_screen(screen, answered)
+        if question.diff_of is not None:
+            self.app.run_worker(self._fill(screen, question.diff_of), group="question", exclusive=True)
+
+    def _keys_of(self, kind: str) -> tuple[str, ...]:
+        """The keys of the action that gives an order of this kind."""
+        return next((self.app.keys[id] for id, action in BY_ID.items() if action.acts and action.verb == kind), ())
+
+    async def _fill(self, screen: ConfirmScreen, run: int) -> None:
+        diff, problem = await self.app.diff_of(run)
+        screen.show_diff(diff, problem)
+
+    def _send(self, order: Order) -> None:
+        self.app.run_worker(self._deliver(order), group="send")
+
+    async def _deliver(self, order: Order) -> None:
+        app = self.app
+        if not app.view.running and order.kind not in ("stop", "abort"):
+            app.tell(order.said)
+        sent = await commander.send(app.paths, order, engine=app.view.running)
+        if sent.id:
+            app.view.asked[sent.id] = order.kind
+        app.tell(sent.text, bad=sent.status == "refused")
+        app.nudge()
+        app.repaint()
+
+    def _message(self) -> None:
+        self.app.main.show_pane("researcher")
+        self.app.main.researcher.write()
+
+    def said(self, text: str) -> None:
+        """The input line was sent."""
+        if why := self.refusal("loop.message"):
+            self.app.tell(why, bad=True)
+            return
+        self._take(steering.say(self.app.view, text))
+
+    def _amend(self) -> None:
+        answer = steering.amend(self.app.view, operator())
+        if isinstance(answer, No):
+            self.app.tell(answer.why, bad=True)
+            return
+        self._send(answer)
+        self.app.main.show_pane("researcher")
+        self.app.main.researcher.write(answer.args["text"])
+
+    def _note(self) -> None:
+        run = self.app.view.selected
+        self.app.main.ask.ask(f"note {run}", f"a note on run {run}: Enter writes it down, Esc leaves it")
+
+    def answered(self, purpose: str, text: str) -> None:
+        """The line at the bottom was answered."""
+        main = self.app.main
+        if purpose == "filter":
+            main.experiments.find_text(text)
+        elif purpose == "search":
+            main.runlog.find_text(text)
+        elif purpose.startswith("note ") and text:
+            self._send(steering.note(int(purpose.removeprefix("note ")), text))
+        self.app.repaint()
+
+    def _start(self) -> None:
+        if self.app.view.running:
+            self.app.tell("an engine is running already")
+        elif not self.app.view.starting:
+            self.app.view.starting = True
+            self.app.run_worker(self._launch(), group="start")
+
+    async def _launch(self) -> None:
+        app = self.app
+        ran = await commander.start(app.paths)
+        app.view.starting = False
+        if ran.code:
+            app.tell(f"the engine did not start: {ran.sentence}", bad=True)
+        else:
+            app.view.engine = engine_of(app.paths)
+            app.tell("the engine has started; it goes on without this console")
+        app.nudge()
+        app.repaint()
+
+    def _edit_program(self) -> None:
+        editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+        program = self.app.paths.program
+        try:
+            with self.app.suspend():
+                done = subprocess.run([*editor, str(program)], check=False)
+        except OSError as error:
+            self.app.tell(f"{editor[0]!r} cannot be run ({error.strerror}); set EDITOR to your editor", bad=True)
+            return
+        if done.returncode:
+            self.app.tell(f"{editor[0]} ended with {done.returncode}; {program.name} is as it left it", bad=True)
+        else:
+            self.app.tell(f"{program.name}: the next experiment's prompt carries what it says now")
