@@ -1,8 +1,8 @@
 """Text, tokenizers and token caches: where a session's training data comes from.
 
-Fixed for a session, like prepare.py, which is the door to this file. A corpus is a list of parts to train on and a list of
-parts to validate on, and a hash of the text in them. A token cache is named by the hash of its data *and* of its tokenizer,
-so a stale one is never opened. No torch here: workers that tokenize start quickly.
+Fixed for a session, like prepare.py, which is the door to this file. A corpus is parts to train on, parts to validate
+on and a hash of the text in them. A token cache is named by the hash of its data *and* of its tokenizer, so a stale one is
+never opened. No torch here: workers that tokenize start quickly.
 """
 
 import hashlib
@@ -105,8 +105,8 @@ def _demo() -> Corpus:
             break
     if total < DEMO_BYTES // 4:
         raise CorpusError(
-            f"the demo corpus is the source of Python's standard library, but {library} holds only {total:,} bytes of it; "
-            "install a Python that ships its library's sources, or choose other data: --data PATH"
+            f"the demo corpus is the source of Python's standard library, but {library} holds only {total:,} bytes of "
+            "it; install a Python that ships its library's sources, or choose other data: --data PATH"
         )
     val = [partial(read_file, path, DEMO_DOCUMENT_CHARS) for path in files[::VAL_EVERY]]
     train = [partial(read_file, path, DEMO_DOCUMENT_CHARS) for i, path in enumerate(files) if i % VAL_EVERY]
@@ -114,7 +114,7 @@ def _demo() -> Corpus:
 
 
 def _folder(path: Path) -> Corpus:
-    """A file or a folder of .parquet, .jsonl, .txt and .md. Equal documents always fall on the same side of the split."""
+    """A file or a folder of .parquet, .jsonl, .txt and .md. Equal documents fall on the same side of the split."""
     readable = {".parquet", ".jsonl", ".txt", ".md"}
     if path.is_file():
         files = [path]
@@ -138,7 +138,7 @@ def _folder(path: Path) -> Corpus:
 def _climbmix(shards: int) -> Corpus:
     """The first `shards` shards to train on, the last one to validate on, downloaded and checked where missing."""
     if not 1 <= shards <= CLIMBMIX_VAL_SHARD:
-        raise CorpusError(f"CLIMBMIX_SHARDS = {shards}: expected 1 to {CLIMBMIX_VAL_SHARD} (one more is for validation)")
+        raise CorpusError(f"CLIMBMIX_SHARDS = {shards}: expected 1 to {CLIMBMIX_VAL_SHARD} (one more validates)")
     folder = cache_root() / "climbmix"
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"shard_{n:05d}.parquet" for n in [*range(shards), CLIMBMIX_VAL_SHARD]]
@@ -195,7 +195,7 @@ def sha256_of(file: Path) -> str:
 
 
 def read_file(file: Path, size: int = DOCUMENT_CHARS) -> Iterator[str]:
-    """Yield the documents of one file that are not blank: rows of .parquet and .jsonl (`text`), pieces of other text."""
+    """The documents of one file that are not blank: rows of .parquet and .jsonl (`text`), pieces of other text."""
     if file.suffix == ".parquet":
         documents = _read_parquet(file)
     elif file.suffix == ".jsonl":
@@ -218,7 +218,7 @@ def cut(text: str, size: int) -> Iterator[str]:
     piece: list[str] = []
     length = 0
     for line in text.splitlines(keepends=True):
-        if length >= 2 * size or (length >= size // 2 and line.strip() and piece[-1].isspace()):
+        if length >= 2 * size or (piece and length >= size // 2 and line.strip() and piece[-1].isspace()):
             yield "".join(piece)
             piece, length = [], 0
         piece.append(line)
@@ -257,14 +257,16 @@ def _read_jsonl(file: Path) -> Iterator[str]:
 class Tokenizer:
     """Text to ids and back, without loss. One special token, `bos`, the last id; it stands for no bytes.
 
-    All three kinds are byte-pair encodings for tiktoken: `bpe` with learnt merges, `byte` with none, `char` with one token
-    for each character that the training text has, any other character falling back to its bytes.
+    All three kinds are byte-pair encodings for tiktoken: `bpe` with learnt merges, `byte` with none, `char` with one
+    token for each character that the training text has, any other character falling back to its bytes.
     """
 
     def __init__(self, kind: str, tokens: list[bytes]) -> None:
         self.kind, self.tokens, self.bos = kind, tokens, len(tokens)
         self.vocab_size = len(tokens) + 1
-        self.hash = hashlib.sha256(json.dumps([FORMAT, kind, PATTERNS[kind], [t.hex() for t in tokens]]).encode()).hexdigest()
+        self.hash = hashlib.sha256(
+            json.dumps([FORMAT, kind, PATTERNS[kind], [t.hex() for t in tokens]]).encode()
+        ).hexdigest()
         ranks = {token: rank for rank, token in enumerate(tokens)}
         self._encoding = tiktoken.Encoding(
             f"overnight-{kind}", pat_str=PATTERNS[kind], mergeable_ranks=ranks, special_tokens={BOS: self.bos}
@@ -338,7 +340,7 @@ def write_whole(file: Path, content: bytes) -> None:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(out.name, file)
+    Path(out.name).replace(file)
 
 
 # ------------------------------------------------------------------------------------------------------ token caches
@@ -364,7 +366,7 @@ def open_documents(data_hash: str, tokenizer: Tokenizer, split: Split) -> Docume
     """The cached tokens of a split. Raises CorpusError when they were never prepared."""
     folder = token_folder(data_hash, tokenizer)
     if not folder.is_dir():
-        raise CorpusError(f"no prepared tokens for this data and tokenizer at {folder}; prepare them: python prepare.py")
+        raise CorpusError(f"no tokens of this data and tokenizer at {folder}; prepare them: python prepare.py")
     tokens = np.memmap(folder / f"{split}.tokens", dtype=np.uint16, mode="r")
     return Documents(tokens, np.load(folder / f"{split}.ends.npy"))
 
@@ -380,10 +382,11 @@ def tokenize_corpus(corpus: Corpus, tokenizer: Tokenizer) -> Path:
         counts = {"train": _tokenize_split("train", corpus.train, tokenizer, scratch)}
         counts["val"] = _tokenize_split("val", corpus.val, tokenizer, scratch)
         if empty := [split for split, (documents, _) in counts.items() if not documents]:
-            raise CorpusError(f"{corpus.name}: no documents to {'train on' if empty[0] == 'train' else 'validate on'}: too little text")
+            purpose = "train on" if "train" in empty else "validate on"
+            raise CorpusError(f"{corpus.name}: no documents to {purpose}: too little text")
         say(", ".join(f"{split}: {docs:,} documents, {ids:,} tokens" for split, (docs, ids) in counts.items()))
         try:
-            os.rename(scratch, folder)
+            scratch.rename(folder)
         except OSError:
             if not folder.is_dir():  # else another process made the same folder first
                 raise

@@ -1,8 +1,9 @@
 """The fixed half of a session: its data, its token stream and the measure of a model, `evaluate_bpb`.
 
-`python prepare.py` fills the caches, once, and prints what it made as one JSON line. train.py imports the constants and the
-functions below; nobody changes this file during a session.
+`python prepare.py` fills the caches, once, and prints what it made as one JSON line. train.py imports the constants and
+the functions below; nobody changes this file during a session.
 """
+# ruff: noqa: E402 - what a session sets comes first
 
 MAX_SEQ_LEN = 256  # tokens of context
 EVAL_TOKENS = 65536  # validation tokens behind val_bpb
@@ -23,6 +24,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,8 +53,8 @@ class Packer:
 
     Of the buffered documents it takes the longest that fits into what is left of the row; when none fits, it crops the
     shortest to fill the row and drops the rest of it. Among equals the one that came first. The buffer is topped up
-    before each choice. Documents of one length wait in a queue of their own and the lengths are kept sorted, so a choice
-    costs a bisection, not a scan of the buffer.
+    before each choice. Documents of one length wait in a queue of their own and the lengths are kept sorted, so a
+    choice costs a bisection, not a scan of the buffer.
     """
 
     def __init__(self, documents: Iterator[tuple[int, int]], width: int, buffer: int = PACKING_BUFFER) -> None:
@@ -110,7 +112,7 @@ def fill(row: list[tuple[int, int]], documents: Documents, out: np.ndarray[Any, 
 
 
 class Batch(NamedTuple):
-    """Inputs and targets, (B, T) int64 on the device, and the pass over the training documents they come from, from 1."""
+    """Inputs and targets, (B, T) int64 on the device, and the pass over the documents that they come from, from 1."""
 
     x: torch.Tensor
     y: torch.Tensor
@@ -118,32 +120,31 @@ class Batch(NamedTuple):
 
 
 def training_batches(batch: int, seed: int, device: str) -> Iterator[Batch]:
-    """Endless batches of `batch` rows of MAX_SEQ_LEN tokens. Each epoch visits the documents in an order of its own seed.
+    """Endless batches of `batch` rows of MAX_SEQ_LEN tokens. Each epoch visits the documents in an order of its own.
 
     On a GPU a thread packs and copies ahead, so that a step does not wait for its data.
     """
     documents = open_documents(_data_hash(), get_tokenizer(), "train")
-    epoch = 1
 
     def in_order() -> Iterator[tuple[int, int]]:
-        nonlocal epoch
         lengths = np.diff(documents.ends, prepend=0)
-        while True:
+        for epoch in count(1):
             order = np.random.default_rng([seed, epoch]).permutation(len(documents))
             for block in np.array_split(order, max(1, len(order) // 100_000)):
                 yield from zip(block.tolist(), lengths[block].tolist(), strict=True)
-            epoch += 1
 
     packer = Packer(in_order(), MAX_SEQ_LEN + 1)
 
     def batches() -> Iterator[Batch]:
+        seen = 0
         while True:
             rows = np.empty((batch, MAX_SEQ_LEN + 1), np.int64)
             for out in rows:
                 row = packer.row()
                 assert row is not None, "training documents never run out"
                 fill(row, documents, out)
-            yield Batch(*_on_device(rows, device), epoch)
+                seen += len(row)
+            yield Batch(*_on_device(rows, device), 1 + seen // len(documents))
 
     return _ahead(batches()) if device == "cuda" else batches()
 
@@ -157,18 +158,18 @@ def _on_device(rows: np.ndarray[Any, np.dtype[np.int64]], device: str) -> tuple[
 
 def _ahead(batches: Iterator[Batch], depth: int = 3) -> Iterator[Batch]:
     """The same batches, made by a thread that stays up to `depth` ahead; its error is raised here."""
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
 
     def work() -> None:
         try:
             for batch in batches:
                 ready.put(batch)
+            ready.put(None)
         except BaseException as error:
             ready.put(error)
 
     threading.Thread(target=work, daemon=True, name="packing").start()
-    while True:
-        batch = ready.get()
+    while (batch := ready.get()) is not None:
         if isinstance(batch, BaseException):
             raise batch
         yield batch
@@ -185,7 +186,7 @@ class Evaluation(NamedTuple):
 
 
 def validation_rows() -> np.ndarray[Any, np.dtype[np.int64]]:
-    """(EVAL_TOKENS // MAX_SEQ_LEN, MAX_SEQ_LEN + 1) packed validation tokens, fewer if the text is short: always the same."""
+    """(EVAL_TOKENS // MAX_SEQ_LEN, MAX_SEQ_LEN + 1) packed tokens, fewer rows if the text is short: always the same."""
     documents = open_documents(_data_hash(), get_tokenizer(), "val")
     order = np.random.default_rng(0).permutation(len(documents))
     lengths = np.diff(documents.ends, prepend=0)
@@ -195,7 +196,9 @@ def validation_rows() -> np.ndarray[Any, np.dtype[np.int64]]:
         rows.append(np.empty(MAX_SEQ_LEN + 1, np.int64))
         fill(row, documents, rows[-1])
     if not rows:
-        raise CorpusError(f"the validation text does not fill one row of {MAX_SEQ_LEN} tokens: more text, or a shorter row")
+        raise CorpusError(
+            f"the validation text does not fill one row of {MAX_SEQ_LEN} tokens: more text, or a shorter row"
+        )
     return np.stack(rows)
 
 
@@ -246,8 +249,9 @@ def prepare(data: str, kind: str, shards: int) -> dict[str, str | int]:
     corpus = open_corpus(data, shards)
     if DATA_HASH and corpus.data_hash != DATA_HASH:
         raise CorpusError(
-            f"the data {data!r} is not what this session was made with: its hash is {corpus.data_hash}, prepare.py says "
-            f"DATA_HASH = {DATA_HASH!r}. Results on other data cannot be compared: bring the data back, or make a new session"
+            f"the data {data!r} is not what this session was made with: its hash is {corpus.data_hash}, prepare.py "
+            f"says DATA_HASH = {DATA_HASH!r}. Results on other data cannot be compared: bring the data back, or make a "
+            "new session"
         )
     tokenizer = open_tokenizer(corpus.data_hash, kind, VOCAB_SIZE, corpus.train)
     tokenize_corpus(corpus, tokenizer)
@@ -265,11 +269,15 @@ def prepare(data: str, kind: str, shards: int) -> dict[str, str | int]:
 
 
 def main() -> None:
-    """`python prepare.py`: fill the caches; one JSON line on stdout, progress on stderr; 1 when the data is unusable."""
+    """Fill the caches; one JSON line on stdout, progress on stderr; exit 1 when the data is unusable."""
     parser = argparse.ArgumentParser(description="Prepare the data, the tokenizer and the tokens of this session.")
     parser.add_argument("--data", default=DATA, help='"demo", "climbmix" or a path (default: %(default)s)')
-    parser.add_argument("--tokenizer", default=TOKENIZER, choices=["bpe", "byte", "char"], help="(default: %(default)s)")
-    parser.add_argument("--shards", type=int, default=CLIMBMIX_SHARDS, help="training shards of climbmix (default: %(default)s)")
+    parser.add_argument(
+        "--tokenizer", default=TOKENIZER, choices=["bpe", "byte", "char"], help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--shards", type=int, default=CLIMBMIX_SHARDS, help="training shards of climbmix (default: %(default)s)"
+    )
     given = parser.parse_args()
     try:
         print(json.dumps(prepare(given.data, given.tokenizer, given.shards)))

@@ -1,9 +1,10 @@
-"""Train a GPT for a fixed budget and print what it is worth: val_bpb, bits per byte of validation text, lower is better.
+"""Train a GPT for a fixed budget and print what it is worth: val_bpb, bits per byte of unseen text, lower is better.
 
-This is the one file that a researcher changes. Everything in it is fair game: constants, architecture, optimizer, schedule.
-Data, budget and measure come from prepare.py and stay. Run it as `python train.py`; OVERNIGHT_SEED and OVERNIGHT_BUDGET
-give another seed and another budget.
+This is the one file that a researcher changes. Everything in it is fair game: constants, architecture, optimizer,
+schedule. Data, budget and measure come from prepare.py and stay. Run it as `python train.py`; OVERNIGHT_SEED and
+OVERNIGHT_BUDGET give another seed and another budget.
 """
+# ruff: noqa: E402 - what is changed most comes first
 
 # Shape. None = derived: the width from DEPTH * ASPECT_RATIO (rounded up to whole heads), the rest from the width.
 DEPTH = 2  # layers
@@ -13,7 +14,7 @@ N_EMBD = None  # width; None = from DEPTH * ASPECT_RATIO
 MLP_WIDTH = None  # hidden units of an MLP; None = 4 * width
 N_HEAD = None  # query heads; None = width / HEAD_DIM
 N_KV_HEAD = None  # key and value heads, a divisor of N_HEAD; None = N_HEAD
-WINDOW_PATTERN = "SSSL"  # attention per layer, repeated: S = half the context, L = all of it; the last layer is always L
+WINDOW_PATTERN = "SSSL"  # per layer, repeated: S = looks back half the context, L = all of it; the last is always L
 VALUE_EMBED_EVERY = 2  # every so many layers, counted from the last, has a value embedding; 0 = none
 SOFTCAP = 15.0  # logits stay within ± this
 ROPE_BASE = 10000.0  # wavelength base of the rotary embedding
@@ -61,9 +62,9 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CPU_THREADS = 2  # pinned: sums depend on how many threads share them
 UNTIMED_STEPS = 10 if DEVICE == "cuda" else 1  # compiling and warming up, outside a budget of seconds
 PEAK_TFLOPS = {  # dense bf16 matmul by device name, the first that matches
-    "H200": 989.5, "H100 PCIe": 756, "H100 NVL": 835, "H100": 989.5, "B200": 2250, "A100": 312, "A40": 149.7, "A10": 125,
-    "L40S": 362, "L40": 181, "L4": 121, "RTX 6000 Ada": 364, "RTX A6000": 154.8, "5090": 209.5, "5080": 112.6, "4090": 165.2,
-    "4080": 97.5, "4070": 58.3, "3090": 71, "3080": 59.5, "3070": 40.6, "3060": 25.6,
+    "H200": 989.5, "H100 PCIe": 756, "H100 NVL": 835, "H100": 989.5, "B200": 2250, "A100": 312, "A40": 149.7,
+    "A10": 125, "L40S": 362, "L40": 181, "L4": 121, "RTX 6000 Ada": 364, "RTX A6000": 154.8, "5090": 209.5,
+    "5080": 112.6, "4090": 165.2, "4080": 97.5, "4070": 58.3, "3090": 71, "3080": 59.5, "3070": 40.6, "3060": 25.6,
 }  # fmt: skip
 
 
@@ -75,7 +76,11 @@ def compute_dtype() -> torch.dtype:
 
 
 DTYPE = compute_dtype()
-COMPILED = DEVICE == "cuda" and importlib.util.find_spec("triton") is not None and bool(shutil.which("gcc") or shutil.which("cc"))
+COMPILED = (
+    DEVICE == "cuda"
+    and importlib.util.find_spec("triton") is not None
+    and bool(shutil.which("gcc") or shutil.which("cc"))
+)
 BLOCK_MASKS = COMPILED and DTYPE is torch.bfloat16  # FlexAttention; older cards get a masked SDPA
 
 
@@ -196,7 +201,7 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """Every block starts as the identity: what writes into the stream is zero, what reads is uniform, variance 1/inputs."""
+        """Every block starts as the identity: what writes into the stream is zero, what reads has variance 1 / width."""
         for name, p in self.named_parameters():
             if p.ndim < 2:
                 continue
@@ -271,14 +276,16 @@ def make_masks(s: Shape) -> None:
             position = torch.arange(MAX_SEQ_LEN, device=DEVICE)
             back = position[:, None] - position
             allowed = (back >= 0) & (back < window)
-            _masks[window, MAX_SEQ_LEN] = torch.zeros(allowed.shape, device=DEVICE).masked_fill(~allowed, -math.inf).to(DTYPE)
+            _masks[window, MAX_SEQ_LEN] = (
+                torch.zeros(allowed.shape, device=DEVICE).masked_fill(~allowed, -math.inf).to(DTYPE)
+            )
 
 
 # ------------------------------------------------------------------------------------------------------------ optimizer
 
 
 def orthogonalize(x: Tensor) -> Tensor:
-    """Newton–Schulz towards the nearest (semi-)orthogonal matrix of each (rows, columns) of a batch; Jordan et al. 2024."""
+    """Newton–Schulz towards the nearest (semi-)orthogonal matrix, for each of a batch; Jordan et al. 2024."""
     tall = x.size(-2) > x.size(-1)
     x = (x.mT if tall else x).to(DTYPE)  # the Gram matrix is then the smaller one
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -422,9 +429,9 @@ def main() -> None:
         share = min((trained if BUDGET_UNIT == "seconds" else len(times)) / LIMIT, 1)
         left = LIMIT - trained if BUDGET_UNIT == "seconds" else (LIMIT - len(times)) * statistics.median(times[-20:])
         print(
-            f"step {len(times) - 1:05d} ({share:.1%}) | loss: {smooth / (1 - 0.9 ** len(times)):.6f} | lrm: {multiplier:.2f}"
-            f" | dt: {dt * 1000:.0f}ms | tok/sec: {TOTAL_BATCH_SIZE / dt:,.0f} | mfu: {flops / dt / peak:.1%}"
-            f" | epoch: {epoch} | remaining: {max(left, 0):.0f}s    ",
+            f"step {len(times) - 1:05d} ({share:.1%}) | loss: {smooth / (1 - 0.9 ** len(times)):.6f}"
+            f" | lrm: {multiplier:.2f} | dt: {dt * 1000:.0f}ms | tok/sec: {TOTAL_BATCH_SIZE / dt:,.0f}"
+            f" | mfu: {flops / dt / peak:.1%} | epoch: {epoch} | remaining: {max(left, 0):.0f}s    ",
             end="\r", flush=True,
         )  # fmt: skip
         if len(times) == 1:  # nothing made so far dies: keep the collector from looking at it

@@ -1,4 +1,4 @@
-"""Everything that a key does, in one table: bindings, footer, help, palette, keymap and the README's key table come from it."""
+"""All that keys do, in one table: bindings, footer, help, palette, keymap and the README's key table come from it."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("look.find", ("slash",), "find", "Looking", "Filter the experiments, or search the log.", short="find"),
     Action("look.find_next", ("n",), "next match", "Looking", "The next match in the log."),
     Action("look.find_previous", ("N",), "match before", "Looking", "The match before in the log."),
-    Action("look.follow", ("f",), "follow", "Looking", "Follow the end again, back to the run under way.", short="follow"),
+    Action("look.follow", ("f",), "follow", "Looking", "Follow the end of the run under way.", short="follow"),
     Action("look.wrap", ("w",), "wrap lines", "Looking", "Wrap long lines of the log, or cut them off."),
     Action("look.inside", ("enter",), "look inside", "Looking", "Open the selected run's own log.", needs="selection"),
     Action("look.sort", ("o",), "sort by next column", "Looking", "Order the experiments by the next column."),
     Action("look.reverse", ("O",), "sort the other way", "Looking", "Turn the order of the experiments round."),
-    Action("look.discards", ("d",), "hide discards", "Looking", "Hide the runs that were not kept, and show them again."),
+    Action("look.discards", ("d",), "hide discards", "Looking", "Hide the runs that were not kept, or show them."),
     Action(
         "loop.start", ("r",), "start the engine", "The loop", "Start an engine for this session; it goes on without the"
         " console.", verb="start", needs="session", acts=True, short="start",
@@ -104,7 +104,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("console.slow", ("L",), "slow link", "Console", "Refresh every 10 s at most, for a slow line; and back."),
     Action("console.help", ("question_mark",), "help", "Console", "All keys.", short="help"),
     Action("console.palette", ("colon", "ctrl+p"), "palette", "Console", "Find any action by its name."),
-    Action("console.close", ("escape",), "close or cancel", "Console", "Close what is open; it never does anything else."),
+    Action("console.close", ("escape",), "close or cancel", "Console", "Close what is open, nothing else."),
     Action("console.detach", ("q",), "detach", "Console", "Leave; the loop goes on.", verb="attach", short="detach"),
 )  # fmt: skip
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import App
@@ -16,34 +18,46 @@ from textual.worker import Worker
 
 from engine.session.inert import inert
 from engine.session.paths import SessionPaths
-from engine.session.textlog import TextLog
 from tui import commander, feed, keymap, notify, themes
 from tui.actions import ACTIONS, bindables
-from tui.commands import ActionProvider
 from tui.config import Config
 from tui.deeds import Deeds
 from tui.loading import Loading
 from tui.model import View
 from tui.panes.footer import AskLine
-from tui.panes.researcher import ResearcherPane
-from tui.panes.runlog import log_of
+from tui.panes.wishes import Said
 from tui.screens.main import MainScreen
 from tui.table.virtual import VirtualTable
 from tui.wire import Wire, counting
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from engine.session.events import AnyEvent
 
 _SLOW_S = 10.0
 _SETTLE_S = 0.15  # a selection must rest so long before its diff is fetched
 
 
+def _collect_garbage_again() -> None:
+    """What there is at the first paint stays: it is never looked through again."""
+    gc.freeze()
+    gc.enable()
+
+
+def _palette() -> type[Provider]:
+    """The palette's entries; its modules are loaded when it is first opened."""
+    from tui.commands import ActionProvider
+
+    return ActionProvider
+
+
 class OvernightApp(App[str], inherit_bindings=False):
     """Shows the session that `loading` reads. `run()` returns the sentence to print after leaving."""
 
     TITLE = "overnight"
-    COMMANDS = {ActionProvider}
-    BINDINGS: list[BindingType] = [Binding("ctrl+c", "detach", "leave", show=False, priority=True)]
+    COMMANDS = {_palette}
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "detach", "leave", show=False, priority=True)]
     CSS = """
     Screen { background: $background; }
     #main { layout: vertical; }
@@ -65,7 +79,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         self.view = View(name=self.paths.name, read_only=read_only, slow=self.config.slow)
         keys = keymap.load(bindables(), os.environ)
         self.keys = keys.keys
-        self._keymap = keys
+        self._own_keys = keys
         choice = themes.choose_theme(os.environ, self.config.theme)
         self._problems = [*problems, *keys.problems, *([choice.problem] if choice.problem else [])]
         themes.apply(self, choice)
@@ -75,7 +89,8 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._feeding: Worker[None] | None = None
         self._painted = 0.0
         self._dirty = False
-        self._off: frozenset[str] = frozenset()
+        self._log_open = False
+        self._fetching: tuple[int, str] | None = None
 
     def get_default_screen(self) -> MainScreen:
         """The main screen."""
@@ -89,7 +104,7 @@ class OvernightApp(App[str], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Begin to watch; what is folded already is in the first paint."""
-        self.set_keymap(self._keymap.textual())
+        self.set_keymap(self._own_keys.textual())
         if self.loading.follower is not None:
             self.view.state, self.view.loaded = self.loading.follower.state, True
             self._select_newest()
@@ -99,6 +114,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._title()
         for problem in self._problems:
             self.tell(problem, bad=True)
+        self.call_after_refresh(_collect_garbage_again)
 
     def on_unmount(self) -> None:
         """Leave the fold for the next console, and the terminal its title."""
@@ -108,7 +124,11 @@ class OvernightApp(App[str], inherit_bindings=False):
 
     def _begin_feed(self, loading: Loading) -> None:
         self.feed = feed.Feed(loading, self.post_message, self._wants_gpu, lambda: self.view.slow)
-        self._feeding = self.run_worker(self.feed.run(), group="feed", exit_on_error=True)
+        self._feeding = self.run_worker(self.feed.run, group="feed", exit_on_error=True)
+
+    def behind(self, work: Callable[[], Coroutine[Any, Any, None]], group: str, *, exclusive: bool = False) -> None:
+        """Let `work` go on beside the screen; `exclusive` ends what the group was doing."""
+        _: Worker[None] = self.run_worker(work, group=group, exclusive=exclusive)
 
     def open_session(self, paths: SessionPaths) -> None:
         """Show another session."""
@@ -119,7 +139,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         self.paths = paths
         self.view = View(name=paths.name, read_only=self.view.read_only, slow=self.view.slow)
         self._begin_feed(Loading(paths).start())
-        self.open_log(None)
+        self._log_open = False
         self.repaint()
 
     def detach(self) -> None:
@@ -143,7 +163,6 @@ class OvernightApp(App[str], inherit_bindings=False):
         if event.error:
             self.tell(event.error, bad=True)
         self._select_newest()
-        self.open_log(None)
         self._title()
         self.repaint()
 
@@ -199,7 +218,7 @@ class OvernightApp(App[str], inherit_bindings=False):
 
     @on(feed.RunLogChanged)
     def _run_log_changed(self) -> None:
-        if self.main.runlog in self.main.visible():
+        if self.main.shows("runlog"):
             self.main.runlog.poll()
 
     @on(feed.Progressed)
@@ -215,14 +234,15 @@ class OvernightApp(App[str], inherit_bindings=False):
     @on(feed.GpuSampled)
     def _gpu_sampled(self, event: feed.GpuSampled) -> None:
         self.view.snapshot = event.snapshot
-        self.main.gpu.sampled(event.snapshot)
+        if self.main.shows("gpu"):
+            self.main.gpu.sampled(event.snapshot)
         self._dirty = True
 
     def _wants_gpu(self) -> bool:
-        if self.main.gpu not in self.main.visible():
+        if not self.main.shows("gpu"):
             return False
         # Nothing ticks beside a stopped engine, unless the operator is looking at just this.
-        return self.view.running or self.view.snapshot is None or self.main.front is self.main.gpu
+        return self.view.running or self.view.snapshot is None or self.main.body.front == "gpu"
 
     # Painting
 
@@ -249,6 +269,8 @@ class OvernightApp(App[str], inherit_bindings=False):
         off = frozenset(action.id for action in ACTIONS if self.deeds.refusal(action.id))
         self.main.keys.show(self.keys, off)
         self._fetch_diff()
+        if not self._log_open and self.main.shows("runlog"):
+            self.open_log(None)
 
     def _title(self) -> None:
         if self.config.notify.title:
@@ -279,7 +301,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         for happening in wanted:
             self.tell(happening.text)
             if self.config.notify.command:
-                self.run_worker(self._command(happening.text), group="notify")
+                self.behind(partial(self._command, happening.text), "notify")
 
     async def _command(self, text: str) -> None:
         problem = await asyncio.to_thread(notify.run_command, self.config.notify.command, text)
@@ -306,22 +328,25 @@ class OvernightApp(App[str], inherit_bindings=False):
 
     def open_log(self, run: int | None) -> None:
         """Show the live log (None) or an earlier run's."""
-        self.run_worker(self._open_log(run), group="log", exclusive=True)
+        self._log_open = True
+        self.behind(partial(self._open_log, run), "log", exclusive=True)
 
     async def _open_log(self, run: int | None) -> None:
+        from tui.panes.runlog import log_of
+
         paths = self.paths
-        path = paths.run_log if run is None else await asyncio.to_thread(log_of, paths.run(run))
-        log = await asyncio.to_thread(TextLog, path)
-        self.main.runlog.open(log, run)
+        self.main.runlog.open(await asyncio.to_thread(log_of, paths, run), run)
 
     def _fetch_diff(self) -> None:
-        if self.main.diff in self.main.visible() and self.main.diff.wanted(self.view) is not None:
-            self.run_worker(self._bring_diff(), group="diff", exclusive=True)
+        key = self.main.diff.wanted(self.view) if self.main.shows("diff") else None
+        if key != self._fetching:
+            self._fetching = key
+            if key is not None:
+                self.behind(self._bring_diff, "diff", exclusive=True)
 
     async def _bring_diff(self) -> None:
         await asyncio.sleep(_SETTLE_S)
-        key = self.main.diff.wanted(self.view)
-        if key is not None:
+        if (key := self._fetching) is not None:
             diff, problem = await self.diff_of(key[0])
             self.main.diff.arrived(key, diff, problem)
             self.main.show(self.view)
@@ -346,11 +371,10 @@ class OvernightApp(App[str], inherit_bindings=False):
     def toggle_slow(self) -> None:
         """Slow-link mode on or off."""
         self.view.slow = not self.view.slow
-        self.main.runlog.show(self.view)
         self.tell("slow line: refreshed every 10 s at most; L ends it" if self.view.slow else "refreshed at once again")
 
-    @on(ResearcherPane.Said)
-    def _said(self, event: ResearcherPane.Said) -> None:
+    @on(Said)
+    def _said(self, event: Said) -> None:
         self.deeds.said(event.text)
 
     @on(AskLine.Answered)
@@ -363,7 +387,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         """Charts."""
         from tui.screens.charts import ChartsScreen
 
-        self.push_screen(ChartsScreen(self.paths, lambda: self.view.state))
+        self.push_screen(ChartsScreen(self.paths, lambda: self.view))
 
     def open_journal(self) -> None:
         """autoresearch.md."""
@@ -375,7 +399,9 @@ class OvernightApp(App[str], inherit_bindings=False):
         """All sessions."""
         from tui.screens.sessions import SessionsScreen
 
-        self.push_screen(SessionsScreen(self.paths.root.parent, self.paths), self._chosen)
+        self.push_screen(
+            SessionsScreen(self.paths.root.parent, self.paths, read_only=self.view.read_only), self._chosen
+        )
 
     def _chosen(self, paths: SessionPaths | None) -> None:
         if paths is not None and paths.root != self.paths.root:
@@ -385,7 +411,11 @@ class OvernightApp(App[str], inherit_bindings=False):
         """All keys."""
         from tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.keys, read_only=self.view.read_only))
+        off = {action.id: why for action in ACTIONS if (why := self.deeds.refusal(action.id))}
+        front = self.main.front.ident
+        self.push_screen(
+            HelpScreen(self.keys, read_only=self.view.read_only, pane=front, off=off, problems=self._problems)
+        )
 
 
 def open_console(loading: Loading, config: Config, problems: Sequence[str], *, read_only: bool) -> int:

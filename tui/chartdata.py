@@ -18,6 +18,9 @@ from tui.series import Point
 _NAMES = (("keep", "kept"), ("discard", "discarded"), ("crash", "crashed"), ("checks_failed", "checks failed"))
 
 
+_LONG = 40  # points of a curve from which its start can be left out
+
+
 class Loss(NamedTuple):
     """The loss over the steps of one run."""
 
@@ -135,6 +138,16 @@ def comparison(current: Loss, champion: Loss) -> Line:
     return [*line, (f"  {signed(difference, 4)} {word}", names)]
 
 
-def curve_points(loss: Loss) -> list[Point]:
-    """The points of a loss curve for a plot."""
-    return [Point(float(step), value) for step, value in loss.points]
+def first_step(*curves: Loss) -> int:
+    """Where a plot of these curves had better begin: the first steps' fall would flatten all that follows.
+
+    A twentieth of the longest curve's steps, 0 while no curve is long enough to do without its start.
+    """
+    longest = max((loss.points[-1][0] for loss in curves if len(loss.points) >= _LONG), default=0)
+    begin = longest // 20
+    return begin if all(not loss.points or loss.points[-1][0] >= 4 * begin for loss in curves) else 0
+
+
+def curve_points(loss: Loss, begin: int = 0) -> list[Point]:
+    """The points of a loss curve for a plot, from step `begin` on."""
+    return [Point(float(step), value) for step, value in loss.points if step >= begin]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -82,10 +83,22 @@ def _words(order: Order) -> list[str]:
     return words
 
 
+async def new(folder: Path, name: str, tier: str, data: str) -> Ran:
+    """Make a session in the folder; its data may have to be fetched first, so it takes as long as it takes."""
+    words = ["new", name, "--sessions", str(folder)]
+    words += [word for option, value in (("--tier", tier), ("--data", data)) if value for word in (option, value)]
+    return await run_words(*words, limit_s=None)
+
+
 async def run_verb(paths: SessionPaths, *words: str, text: str | None = None) -> Ran:
     """Run `overnight WORDS` for the session in a process of its own and read what it printed."""
+    return await run_words(*words, "-s", str(paths.root), text=text)
+
+
+async def run_words(*words: str, text: str | None = None, limit_s: float | None = _VERB_S) -> Ran:
+    """Run `overnight WORDS --json`; `text` is its standard input."""
     # -P: the working folder, which may be a session's, must not shadow our packages.
-    command = [sys.executable, "-P", "-m", "engine.cli.front", *words, "--json", "-s", str(paths.root)]
+    command = [sys.executable, "-P", "-m", "engine.cli.front", *words, "--json"]
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -98,11 +111,11 @@ async def run_verb(paths: SessionPaths, *words: str, text: str | None = None) ->
         return Ran(1, {}, f"overnight {words[0]} could not be run: {error}")
     try:
         given = text.encode() if text is not None else None
-        out, told = await asyncio.wait_for(process.communicate(given), _VERB_S)
+        out, told = await asyncio.wait_for(process.communicate(given), limit_s)
     except TimeoutError:
         process.kill()
         await process.wait()
-        return Ran(1, {}, f"overnight {words[0]} did not end within {_VERB_S:.0f} s and was killed")
+        return Ran(1, {}, f"overnight {words[0]} did not end within {limit_s:.0f} s and was killed")
     try:
         document = msgspec.json.decode(out, type=dict[str, object])
     except msgspec.DecodeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -34,12 +33,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
-    """The configuration, and what is wrong with the file in sentences; a bad file gives the defaults, never an error."""
+    """The configuration, and what is wrong with the file in sentences; a bad file gives the defaults."""
     path = config_folder(environ) / FILE_NAME
+    if not path.exists():
+        return Config(), []
+    import tomllib
+
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         return msgspec.convert(data, Config), []
-    except FileNotFoundError:
-        return Config(), []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         return Config(), [f"{path}: {error}; the defaults are used"]

@@ -19,7 +19,7 @@ def state_file(environ: Mapping[str, str]) -> Path:
 
 
 def copy(text: str, environ: Mapping[str, str], write: Callable[[str], None]) -> str:
-    """Copy `text`; returns a sentence that says where it is. `write` puts a sequence on the terminal. Blocks shortly."""
+    """Copy `text`; returns a sentence that says where it is. `write` writes to the terminal. Blocks shortly."""
     places: list[str] = []
     if environ.get("TMUX") and _to_tmux(text):
         places.append("in tmux's buffer (prefix ] pastes it)")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.session.operator import operator
 from tui import commander, copying, steering
 from tui.actions import BY_ID
 from tui.feed import engine_of
-from tui.screens.dialogs import ConfirmScreen
 from tui.steering import No, Order, Question
 
 if TYPE_CHECKING:
     from tui.app import OvernightApp
     from tui.panes.pane import Pane
+    from tui.screens.dialogs import ConfirmScreen
 
 
 class Deeds:
@@ -77,6 +79,8 @@ class Deeds:
             return f"read-only: this console only looks; `overnight attach {view.name}` may {action.title}"
         if action.needs and not view.loaded:
             return "the journal is still being read"
+        if id == "loop.start" and view.running:
+            return "an engine is running already"
         if action.needs == "engine" and not view.running:
             return "no engine is running; r starts it"
         if action.needs == "selection" and view.selection is None:
@@ -88,7 +92,7 @@ class Deeds:
     def _find(self) -> None:
         main = self.app.main
         pane: Pane = main.front if main.front.find() else main.experiments
-        if pane is main.experiments and main.experiments not in main.visible():
+        if pane is main.experiments and not main.shows("experiments"):
             main.show_pane("experiments")
         if pane is main.experiments:
             main.ask.ask(
@@ -128,14 +132,10 @@ class Deeds:
         if not text:
             self.app.tell("there is nothing to copy here", bad=True)
             return
-        self.app.run_worker(
-            lambda: self.app.call_from_thread(
-                self.app.tell,
-                copying.copy(text, os.environ, lambda data: self.app.call_from_thread(self.app.to_terminal, data)),
-            ),
-            thread=True,
-            group="copy",
-        )
+        self.app.behind(partial(self._copied, text), "copy")
+
+    async def _copied(self, text: str) -> None:
+        self.app.tell(await asyncio.to_thread(copying.copy, text, os.environ, self.app.to_terminal))
 
     # Steering
 
@@ -148,6 +148,8 @@ class Deeds:
             self._send(answer)
 
     def _ask(self, question: Question) -> None:
+        from tui.screens.dialogs import ConfirmScreen
+
         screen = ConfirmScreen(question, asked_by=self._keys_of(question.order.kind))
 
         def answered(yes: bool | None) -> None:
@@ -156,7 +158,7 @@ class Deeds:
 
         self.app.push_screen(screen, answered)
         if question.diff_of is not None:
-            self.app.run_worker(self._fill(screen, question.diff_of), group="question", exclusive=True)
+            self.app.behind(partial(self._fill, screen, question.diff_of), "question", exclusive=True)
 
     def _keys_of(self, kind: str) -> tuple[str, ...]:
         """The keys of the action that gives an order of this kind."""
@@ -167,7 +169,7 @@ class Deeds:
         screen.show_diff(diff, problem)
 
     def _send(self, order: Order) -> None:
-        self.app.run_worker(self._deliver(order), group="send")
+        self.app.behind(partial(self._deliver, order), "send")
 
     async def _deliver(self, order: Order) -> None:
         app = self.app
@@ -216,11 +218,9 @@ class Deeds:
         self.app.repaint()
 
     def _start(self) -> None:
-        if self.app.view.running:
-            self.app.tell("an engine is running already")
-        elif not self.app.view.starting:
+        if not self.app.view.starting:
             self.app.view.starting = True
-            self.app.run_worker(self._launch(), group="start")
+            self.app.behind(self._launch, "start")
 
     async def _launch(self) -> None:
         app = self.app

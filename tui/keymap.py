@@ -7,7 +7,6 @@ with problems still yields keys for every action, so that a typing mistake never
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -119,6 +118,10 @@ def read(text: str, actions: Sequence[Bindable], where: str = FILE_NAME) -> Keym
     """Keys of all actions after the TOML `text` (keys `"id" = "key"` or `["key", …]`, or nested tables by dots)."""
     keys = {action.id: tuple(map(normal, action.keys)) for action in actions}
     problems: list[str] = []
+    if not text:
+        return Keymap(keys, frozenset(), ())
+    import tomllib  # the file is rare, and the first paint waits for every module
+
     try:
         wanted = dict(_flatten(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:

@@ -77,7 +77,6 @@ def current_trial(state: State) -> Trial | None:
 
 def activity(view: View) -> Activity:
     """The session's state in words, what was asked for included ("pausing…" until it is paused)."""
-    state = view.state
     if view.trouble:
         return Activity("✖", "the journal cannot be read", "bad")
     if not view.loaded:

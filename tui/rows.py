@@ -25,9 +25,14 @@ SORTS = ("", "metric", "change", "vram", "mfu", "status")
 _GLYPHS = {"keep": "●", "discard": "·", "crash": "×", "checks_failed": "!"}
 
 
-def columns(metric_name: str) -> tuple[Column, ...]:
-    """The columns, the result's named after the metric."""
-    return tuple(column._replace(title=metric_name[:12]) if column.id == "metric" else column for column in COLUMNS)
+_ROOM_FOR = (("commit", 92), ("mfu", 84), ("vram", 74))  # what gives way first; the notes and a zoom have it
+
+
+def columns(metric_name: str, width: int) -> tuple[Column, ...]:
+    """The columns for a table of this width, the result's named after the metric."""
+    left_out = {name for name, least in _ROOM_FOR if width < least}
+    chosen = (column for column in COLUMNS if column.id not in left_out)
+    return tuple(column._replace(title=metric_name[:12]) if column.id == "metric" else column for column in chosen)
 
 
 def glyph(state: State, experiment: Experiment) -> str:
@@ -58,23 +63,23 @@ def status_cell(experiment: Experiment) -> str:
     return words + (" ⚑" if experiment.flags else "")
 
 
-def cells(state: State, experiment: Experiment) -> list[Run]:
-    """One row."""
+def cells(state: State, experiment: Experiment) -> dict[str, Run]:
+    """One row, by the columns' ids."""
     names = style(state, experiment)
     faint = "dim" if experiment.status in ("discard", "crash", "checks_failed") else ""
     change = model.step_gain(state, experiment)
     vram, mfu = model.vram_mb(experiment.metrics), model.mfu(experiment.metrics)
     lower = model.direction_of(state, experiment) == "lower"
-    return [
-        (f"{glyph(state, experiment)}{experiment.run:>4}", names),
-        (experiment.commit[:7] or "–", "dim"),
-        (f"{experiment.metric:.6f}" if experiment.metric is not None else "–", names if not faint else faint),
-        _change(change, lower, faint),
-        (f"{vram / 1000:.1f}G" if vram else "–", "dim"),
-        (f"{mfu:.1f}%" if mfu else "–", "dim"),
-        (inert(status_cell(experiment)), names),
-        (inert(experiment.description or experiment.failed or "…"), faint),
-    ]
+    return {
+        "run": (f"{glyph(state, experiment)}{experiment.run:>4}", names),
+        "commit": (experiment.commit[:7] or "–", "dim"),
+        "metric": (f"{experiment.metric:.6f}" if experiment.metric is not None else "–", faint or names),
+        "change": _change(change, lower, faint),
+        "vram": (f"{vram / 1000:.1f}G" if vram else "–", "dim"),
+        "mfu": (f"{mfu:.1f}%" if mfu else "–", "dim"),
+        "status": (inert(status_cell(experiment)), names),
+        "description": (inert(experiment.description or experiment.failed or "…"), faint),
+    }
 
 
 def _change(change: float | None, lower: bool, faint: str) -> Run:

@@ -1,4 +1,4 @@
-"""What a steering key comes to in the present state: a command to send, a question to ask first, or a reason why not. Pure."""
+"""What a steering key comes to now: a command to send, a question to ask first, or a reason why not. Pure."""
 
 from __future__ import annotations
 

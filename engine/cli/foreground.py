@@ -95,6 +95,7 @@ class Foreground:
             self._watcher = None
         if self._bars is not None and self._task is not None:
             self._bars.remove_task(self._task)
+            self._bars.refresh()  # else the next line is printed above the bar that was
             self._task = None
 
     def _watch(self, bars: Progress, task: TaskID) -> None:

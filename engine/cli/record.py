@@ -1,20 +1,16 @@
 """record: for a loop driven by hand, one result appended to a log that other tools can read."""
 
 import argparse
-import json
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from engine.cli import figures
+from engine.cli import figures, given
 from engine.cli.output import Output
-from engine.cli.trouble import Refused, Usage, VerbError
-from engine.session.metrics import number
+from engine.cli.trouble import Refused, VerbError
 from engine.session.paths import SessionPaths
 from engine.session.publiclog import ConfigLine, LogReading, PublicLogError, ResultLine, append, read_log
 from engine.session.publicrecords import CRASH, DIRECTIONS, STATUSES
-from engine.session.settings import Metric
+from engine.session.settings import Metric, load
 from engine.session.state import better
 from engine.session.stats import confidence
 
@@ -25,12 +21,10 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     one.add_argument("--status", required=True, choices=STATUSES, help="what became of the change")
     one.add_argument("--description", required=True, metavar="TEXT", help="the change, in a line")
     one.add_argument("--value", metavar="NUMBER", help="the metric; a crash has none")
-    one.add_argument(
-        "--metrics", metavar="FILE", help="JSON of overnight metrics, - for standard input: --value from it"
-    )
+    one.add_argument("--metrics", metavar="FILE", help="METRIC lines, or their JSON (default: standard input)")
     one.add_argument("--with", action="append", default=[], metavar="NAME=NUMBER", dest="more", help="a further metric")
     one.add_argument(
-        "--asi", action="append", default=[], metavar="NAME=TEXT", help="hypothesis, result, … (repeatable)"
+        "--asi", action="append", default=[], metavar="NAME=TEXT", help="hypothesis, result, …; also one JSON object"
     )
     one.add_argument("--commit", metavar="ID", help="the change's commit (default: HEAD, where there is a repository)")
     one.add_argument("--duration", type=float, metavar="SECONDS", help="how long it ran")
@@ -58,8 +52,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
             f"{path}: a table of another loop; this verb appends JSON lines, for example to autoresearch.jsonl"
         )
     config, fresh = _config(args, reading, path)
-    metrics = _metrics(args)
-    value = _value(args, metrics, config.metric_name)
+    metrics = given.metrics(args)
+    value = given.value(args, metrics, config.metric_name)
     segment = reading.segment + (1 if fresh and any(r.segment == reading.segment for r in reading.results) else 0)
     result = ResultLine(
         run=max((r.run for r in reading.results), default=0) + 1,
@@ -71,7 +65,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         timestamp=int(time.time()),
         segment=segment,
         confidence=_confidence(reading, segment, value, args.status, config.best_direction),
-        asi=_pairs(args.asi, "--asi", "NAME=TEXT"),
+        asi=given.asi(args.asi),
         duration_s=args.duration,
     )
     try:
@@ -102,7 +96,7 @@ def _refuse_engines_log(path: Path) -> None:
 def _config(args: argparse.Namespace, reading: LogReading, path: Path) -> tuple[ConfigLine, bool]:
     """The log's config line, and whether it has to be written first."""
     old = reading.configs.get(reading.segment)
-    base, default = (old.metric_name, old.metric_unit, old.best_direction) if old else ("", "", ""), Metric()
+    base, default = (old.metric_name, old.metric_unit, old.best_direction) if old else ("", "", ""), _default(path)
     metric = args.metric or base[0] or default.name
     same = metric == base[0] or (not base[0] and metric == default.name)
     unit = args.unit if args.unit is not None else base[1] if metric == base[0] else default.unit if same else ""
@@ -118,52 +112,10 @@ def _config(args: argparse.Namespace, reading: LogReading, path: Path) -> tuple[
     return old, False
 
 
-def _metrics(args: argparse.Namespace) -> dict[str, float]:
-    found: dict[str, float] = {}
-    if args.metrics:
-        try:
-            text = sys.stdin.read() if args.metrics == "-" else Path(args.metrics).read_text(encoding="utf-8")
-            document = json.loads(text)
-        except (OSError, ValueError) as error:
-            raise VerbError(f"{args.metrics}: not the JSON that overnight metrics prints: {error}") from error
-        if not isinstance(document, dict) or not all(type(v) in (int, float) for v in document.values()):
-            raise VerbError(f"{args.metrics}: expected an object of numbers, as overnight metrics prints")
-        found |= {name: float(value) for name, value in document.items()}
-    for name, text in _pairs(args.more, "--with", "NAME=NUMBER").items():
-        found[name] = _number(text, f"--with {name}")
-    return found
-
-
-def _value(args: argparse.Namespace, metrics: dict[str, float], name: str) -> float:
-    """The primary metric, which is taken out of `metrics`."""
-    measured = metrics.pop(name, None)
-    if args.status == CRASH:
-        if args.value is not None:
-            raise Usage("overnight record: a crash has no --value")
-        return 0.0
-    value = _number(args.value, "--value") if args.value is not None else measured
-    if value is None:
-        raise Usage(
-            f"overnight record: {args.status} needs --value, or --metrics with {name} in it; else it is a crash"
-        )
-    return value
-
-
-def _number(text: str, where: str) -> float:
-    value = number(text.strip())
-    if value is None:
-        raise Usage(f"overnight record: {where} is {text!r}; expected a finite number")
-    return value
-
-
-def _pairs(given: Sequence[str], option: str, form: str) -> dict[str, str]:
-    pairs = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise Usage(f"overnight record: {option} is {text!r}; expected {form}")
-        pairs[name.strip()] = value
-    return pairs
+def _default(path: Path) -> Metric:
+    """What the session around the log measures; val_bpb where there is none."""
+    paths = SessionPaths(path.absolute().parent)
+    return load(paths.settings).metric if paths.exists else Metric()
 
 
 def _confidence(reading: LogReading, segment: int, value: float, status: str, direction: str) -> float | None:

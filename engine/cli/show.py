@@ -153,7 +153,7 @@ def told(document: dict[str, Any], colours: bool) -> str:
     if champion:
         rows.append(("tried on", f"run {champion['run']}  {name} {figures.metric(champion['metric'])}"))
     rows += [("reason", document["reason"]), ("flags", ", ".join(document["flags"])), ("failed", document["failed"])]
-    rows += [(key, f"{value:g}") for key, value in document["metrics"].items()]
+    rows += [(key, f"{value:g}") for key, value in document["metrics"].items() if key != name]
     if document["duration_s"]:
         rows.append(("took", figures.seconds(document["duration_s"])))
     rows += [(key, text) for key, text in document["asi"].items()]

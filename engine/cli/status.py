@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections import Counter
 from contextlib import closing
 from typing import Any
 
@@ -14,6 +15,9 @@ from engine.cli.sender import engine_of
 from engine.session.journal import read
 from engine.session.locking import Holder
 from engine.session.paths import SessionPaths
+from engine.session.publiclog import read_log
+from engine.session.publicrecords import DIRECTIONS
+from engine.session.settings import Metric, load
 from engine.session.state import Experiment, State
 from engine.session.stats import meaning
 
@@ -29,6 +33,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
     engine = engine_of(paths)
     state = read(paths.journal)
     document = report(paths, state, engine)
+    if not state.events and engine is None and paths.public_log.exists():
+        document |= by_hand(paths)
     out.result(document, safe(told(document)))
     return 0
 
@@ -64,6 +70,33 @@ def report(paths: SessionPaths, state: State, engine: Holder | None) -> dict[str
         "messages_waiting": len(state.undelivered()),
         "trouble": state.troubles[-1][1] if state.troubles else "",
         "last_at": state.last_at or None,
+    }
+
+
+def by_hand(paths: SessionPaths) -> dict[str, Any]:
+    """The figures of a session that no engine has run, from the log that `overnight record` writes."""
+    reading = read_log(paths.public_log)
+    config = reading.configs.get(reading.segment)
+    metric = load(paths.settings).metric
+    if config is not None and config.best_direction in DIRECTIONS:
+        metric = Metric(
+            config.metric_name, config.metric_unit, "higher" if config.best_direction == "higher" else "lower"
+        )
+    results = [result for result in reading.results if result.segment == reading.segment]
+    kept = [result for result in results if result.status == "keep"]
+    best = (min if metric.direction == "lower" else max)(kept, key=lambda result: result.metric, default=None)
+    plain = [
+        {"run": result.run, "metric": result.metric, "commit": result.commit, "description": result.description}
+        for result in (best, kept[0] if kept else None)
+        if result is not None
+    ]
+    return {
+        "state": f"driven by hand: no engine has run here, and {paths.public_log.name} has results",
+        "metric": metric,
+        "champion": plain[0] if plain else None,
+        "baseline": plain[1] if plain else None,
+        "experiments": len(reading.results),
+        "counts": Counter(result.status for result in results),
     }
 
 
@@ -121,7 +154,7 @@ def told(document: dict[str, Any]) -> str:
         rows.append(("engine", f"gone since {figures.moment(gone)}; overnight start {document['session']} goes on"))
     running = document["running"]
     if running and running["description"]:
-        rows.append(("trying", f"run {running['run']}: {running['description']}"))
+        rows.append(("trying" if engine else "unfinished", f"run {running['run']}: {running['description']}"))
     champion, baseline = document["champion"], document["baseline"]
     if champion:
         what = "the baseline" if baseline and champion["run"] == baseline["run"] else champion["description"]
@@ -131,7 +164,9 @@ def told(document: dict[str, Any]) -> str:
     if document["confidence"] is not None:
         rows.append(("confidence", f"{document['confidence']:.1f} ({document['confidence_means']})"))
     told_counts = ", ".join(f"{count} {status}" for status, count in sorted(document["counts"].items()))
-    rows.append(("results", f"{document['experiments']} experiments" + (f": {told_counts}" if told_counts else "")))
+    number = document["experiments"]
+    many = "1 experiment" if number == 1 else f"{number} experiments"
+    rows.append(("results", many + (f": {told_counts}" if told_counts else "")))
     if document["per_hour"]:
         rows.append(("rate", f"{document['per_hour']:.1f} experiments an hour"))
     if document["messages_waiting"]:

@@ -34,6 +34,9 @@ _KNOWN = {
     "engine.session.locking.Held": REFUSED,
     "engine.loop.main.LaunchRefused": FAILED,
     "engine.work.plumbing.GitTrouble": FAILED,
+    "engine.work.creation.CreationError": REFUSED,
+    "engine.work.preparation.PreparationError": FAILED,
+    "engine.work.tiers.TierError": USAGE,
 }
 
 

@@ -153,7 +153,9 @@ def _decided(current: Experiment, verdict: Verdict, context: Context) -> list[ev
 
 def _settling(state: State, current: Experiment, context: Context) -> Plan:
     champion = state.champion
-    if current.status == "keep" and champion is not None and champion.run == current.run:
+    touched = any(override.run == current.run for override in state.overrides)
+    # after a decision of the operator's the tree may be half restored: a crash can lie between the two
+    if current.status == "keep" and champion is not None and champion.run == current.run and not touched:
         return [ev.TreeSettled(at=context.now, run=current.run, commit=state.head, champion=current.run)]
     if not current.commit or champion is None:
         held = state.tree if state.tree is not None else current.run

@@ -27,15 +27,16 @@ def next_step(state: State, experiment: Experiment) -> NextTrial | Verdict:
         return failed
     assert first.metric is not None
     result = Result(first.metric, first.metrics, first.flags, experiment.net_lines)
+    base = state.experiment(experiment.champion or 0)
+    unbelievable = impossible(result, segment.metric, base.metric if base else None, experiment.gate.jump)
     if experiment.checks == "failed":
-        return Verdict("checks_failed", f"the checks failed: {experiment.checks_detail or 'no output'}")
+        return Verdict("checks_failed", f"the checks failed: {experiment.checks_detail or 'no output'}", unbelievable)
     if experiment.is_baseline:
         return _baseline(result, segment)
     champion = state.champion
     if champion is None or champion.run != experiment.champion:
-        base = state.experiment(experiment.champion or 0)
-        flags = impossible(result, segment.metric, base.metric if base else None, experiment.gate.jump)
-        return Verdict("discard", "the champion it was tried on was withdrawn while it ran", ("base_withdrawn", *flags))
+        why = "the champion it was tried on was withdrawn while it ran"
+        return Verdict("discard", why, ("base_withdrawn", *unbelievable))
     assert champion.metric is not None
     standing = Result(champion.metric, champion.metrics)
     metrics = [e.metric for run in segment.line if (e := state.experiment(run)) and e.metric is not None]

@@ -185,7 +185,7 @@ class Tree:
         known = tuple(c for c in (target, experiments[of - 1].commit if of else "", state.head) if c)
         self.rescue("edits of the editable files found when the champion was restored", known)
         self.commit_rest("edits before a restoration", names)
-        if of is not None:
+        if of is not None and of != champion:
             commit = self.repo.revert_experiment(experiments[of - 1].commit, target, names)
         else:
             commit = self.repo.restore(target, names, f"session: restore the champion, run {champion}", "")

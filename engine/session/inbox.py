@@ -1,7 +1,6 @@
 """The inbox: a command is a file written to a temporary name and renamed; the engine claims it by a rename."""
 
 import os
-import secrets
 import time
 from pathlib import Path
 
@@ -37,6 +36,8 @@ class BadCommand(Exception):
 def request(kind: str, args: dict[str, str], by: str, seen: Seen | None = None) -> Request:
     """A new command with an id of its own that sorts by time."""
     now = time.time()
+    import secrets  # with all that it loads, only for who sends something
+
     # An argument of the command line may hold bytes that are no text; they cannot be written as JSON.
     whole = {name: text.encode("utf-8", "replace").decode() for name, text in args.items()}
     return Request(

@@ -58,7 +58,7 @@ def load(journal: Path) -> Follower:
 
 
 def save(follower: Follower) -> bool:
-    """Save what `follower` has folded; False where it cannot be saved (a full or read-only disk), which harms nothing."""
+    """Save what `follower` has folded; False where that is not possible (a full disk), which harms nothing."""
     path = path_of(follower.path)
     temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -23,23 +24,38 @@ def read_constants(text: str) -> dict[str, str]:
 
 def set_constant(text: str, name: str, new_source: str) -> str:
     """`text` with the constant's value replaced by `new_source`, and nothing else touched. Errors: ConstantError."""
+    return set_constants(text, {name: new_source})
+
+
+def set_constants(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each named constant's value replaced by its source text, and nothing else touched.
+
+    Errors: ConstantError for an unknown name, a value that is no literal, a text that does not parse.
+    """
     try:
-        before, value = read_constants(text), _assigned(text).get(name)
+        nodes = _assigned(text)
     except (SyntaxError, ValueError) as error:
-        raise ConstantError(f"cannot set {name}: the file does not parse: {error}") from error
-    if value is None:
-        raise ConstantError(f"there is no constant {name}; there are: {', '.join(before) or 'none'}")
+        raise ConstantError(f"cannot set {', '.join(values)}: the file does not parse: {error}") from error
+    for name in values:
+        if name not in nodes:
+            raise ConstantError(f"there is no constant {name}; there are: {', '.join(nodes) or 'none'}")
     lines = text.encode().splitlines(keepends=True)
-    first, last = value.lineno - 1, (value.end_lineno or value.lineno) - 1
-    tail = lines[last][value.end_col_offset :]
-    lines[first : last + 1] = [lines[first][: value.col_offset] + new_source.encode() + tail]
+    before = {name: _source(lines, node) for name, node in nodes.items()}
+    # From the end, so that earlier places stay where they are.
+    for name in sorted(values, key=lambda name: (nodes[name].lineno, nodes[name].col_offset), reverse=True):
+        node = nodes[name]
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        tail = lines[last][node.end_col_offset :]
+        head = lines[first][: node.col_offset] + values[name].encode()
+        lines[first : last + 1] = (head + tail).splitlines(keepends=True)
     changed = b"".join(lines).decode()
     try:
         after = read_constants(changed)
     except (SyntaxError, ValueError):
         after = {}
-    if after != {**before, name: new_source}:
-        raise ConstantError(f"cannot set {name} to {new_source!r}: that is not a literal value")
+    if after != {**before, **values}:
+        shown = ", ".join(f"{name} to {source!r}" for name, source in values.items())
+        raise ConstantError(f"cannot set {shown}: that is not a literal value")
     return changed
 
 

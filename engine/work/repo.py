@@ -88,6 +88,11 @@ class Repo:
         found = re.findall(rf"^{TRAILER}: (\d+)$", last, re.MULTILINE)
         return int(found[-1]) if found else None
 
+    def changed_files(self) -> list[str]:
+        """Tracked files that differ from HEAD, in the work tree or staged."""
+        options = ("--no-ext-diff", "--no-renames", "--ignore-submodules", "--name-only", "-z")
+        return self._names("diff", *options, "HEAD")
+
     def dirty(self, names: Collection[str]) -> list[str]:
         """Those of `names` whose work tree or index differs from HEAD: changed, missing, staged or untracked."""
         if not names:
@@ -186,9 +191,7 @@ class Repo:
         """
         new = [name for name in names or () if name not in exclude and worktree.read_file(self.root, name)]
         new = [name for name in new if self._entry("HEAD", name) is None]
-        changed = self._names(
-            "diff", "--no-ext-diff", "--no-renames", "--ignore-submodules", "--name-only", "-z", "HEAD"
-        )
+        changed = self.changed_files()
         folders = tuple(name for name in only or () if name.endswith("/"))
         if only is not None:
             changed = [name for name in changed if name in only or name.startswith(folders)]

@@ -59,10 +59,8 @@ def main() -> None:
         began, used = time.perf_counter(), cpu()
         subprocess.run(["bash", "-c", SHELL % EXPERIMENTS], cwd=bare_lab.root, env=ENV, check=True)
         bare, bare_cpu = (time.perf_counter() - began) / EXPERIMENTS, (cpu() - used) / EXPERIMENTS
-    print(
-        f"engine, {COMMITS} commits, no-op benchmark: {engine * 1000:.0f} ms an experiment ({engine_cpu * 1000:.0f} CPU)"
-    )
-    print(f"bare shell loop, the same git steps:        {bare * 1000:.0f} ms an experiment ({bare_cpu * 1000:.0f} CPU)")
+    for name, wall, used in (("the engine", engine, engine_cpu), ("a bare shell loop", bare, bare_cpu)):
+        print(f"{name}, {COMMITS} commits: {wall * 1000:.0f} ms an experiment ({used * 1000:.0f} ms of processor time)")
     print(f"the engine's own time: {(engine - bare) * 1000:.0f} ms beyond it (aim: at most 150)")
 
 

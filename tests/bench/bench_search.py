@@ -1,7 +1,8 @@
 """`search` against random search: real training runs on the CPU from the same start, the best val_bpb of each.
 
-Random search changes one constant of the same space to a value drawn evenly from its range (by logarithm where the space
-says so), refuses what cannot run by the same rules, and keeps what is better: all that `search` has over it is judgement.
+Random search changes one constant of the same space to a value drawn evenly from its range (by logarithm where the
+space says so), refuses what cannot run by the same rules, and keeps what is better: all that `search` has over it is
+judgement.
 Both see the same baseline, seed and number of experiments. Run: python -m tests.bench.bench_search
 """
 
@@ -133,8 +134,9 @@ def report(rows: list[tuple[int, float, dict[str, float]]], experiments: int) ->
         for kind, metric in best.items():
             gains[kind].append(start - metric)
         yield (
-            f"search, seed {seed}, {experiments} experiments: baseline {start:.6f}, best of search {best['search']:.6f}, "
-            f"of random search {best['random']:.6f} ({ratio(start - best['search'], start - best['random'])})"
+            f"search, seed {seed}, {experiments} experiments: baseline {start:.6f}, best of search "
+            f"{best['search']:.6f}, of random search {best['random']:.6f} "
+            f"({ratio(start - best['search'], start - best['random'])})"
         )
     mine, other = (sum(gains[kind]) / len(rows) for kind in ("search", "random"))
     yield f"search: mean gain {mine:.6f} against {other:.6f} of random search ({ratio(mine, other)})"

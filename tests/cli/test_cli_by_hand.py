@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.session.publiclog import read_log
-from tests.loop.lab import ENV
+from tests.loop.lab import ENV, Lab
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def test_metrics_without_the_needed_one_fail_and_never_say_zero(overnight, stand
 
 def test_the_first_record_writes_the_config_line_and_later_ones_follow_it(overnight, tmp_path: Path) -> None:
     log = tmp_path / "autoresearch.jsonl"
-    first = overnight("record", "--status", "keep", "--description", "baseline", "--value", "0.5", "--metric", "accuracy",
-                      "--unit", "", "--direction", "higher")  # fmt: skip
+    what = ["--metric", "accuracy", "--unit", "", "--direction", "higher"]
+    first = overnight("record", "--status", "keep", "--description", "baseline", "--value", "0.5", *what)
     assert first.code == 0
-    second = overnight("record", "--status", "keep", "--description", "wider", "--value", "0.6", "--asi", "hypothesis=more",
-                       "--with", "peak_vram_mb=120", "--commit", "abc1234", "--json")  # fmt: skip
+    more = ["--asi", "hypothesis=more", "--with", "peak_vram_mb=120", "--commit", "abc1234", "--json"]
+    second = overnight("record", "--status", "keep", "--description", "wider", "--value", "0.6", *more)
     assert second.json["config_written"] is False
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert lines[0] == {
@@ -71,6 +71,31 @@ def test_metrics_pipe_into_record(overnight, standard_input, tmp_path: Path) -> 
     assert result.metric == 1.25 and result.metrics == {"step_ms": 80.0}
 
 
+def test_record_reads_metric_lines_and_an_object_of_asi(overnight, standard_input, tmp_path: Path) -> None:
+    standard_input("METRIC val_bpb=1.25\nMETRIC step_ms=80\n")
+    asi = '{"hypothesis": "too low", "result": "worse"}'
+    assert (
+        overnight("record", "--status", "discard", "--description", "x", "--asi", asi, "--asi", "next=0.03").code == 0
+    )
+    result = read_log(tmp_path / "autoresearch.jsonl").results[0]
+    assert result.metric == 1.25 and result.metrics == {"step_ms": 80.0}
+    assert result.asi == {"hypothesis": "too low", "result": "worse", "next": "0.03"}
+
+
+def test_a_session_driven_by_hand_measures_what_its_settings_say(overnight, sessions: Path, monkeypatch) -> None:
+    lab = Lab(sessions / "hand", settings='[metric]\nname = "score"\nunit = ""\ndirection = "higher"\n')
+    monkeypatch.chdir(lab.root)
+    for status, value in (("keep", "1"), ("keep", "3"), ("discard", "2")):
+        assert overnight("record", "--status", status, "--description", "x", "--value", value).code == 0
+    reading = read_log(lab.paths.public_log)
+    assert (reading.configs[0].metric_name, reading.configs[0].best_direction) == ("score", "higher")
+    found = overnight("status", "--json").json
+    assert found["state"].startswith("driven by hand")
+    assert found["champion"]["metric"] == 3.0 and found["counts"] == {"keep": 2, "discard": 1}
+    assert "score 3.000000" in overnight("status").out
+    assert len(overnight("log", "--json").json["experiments"]) == 3
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -82,7 +107,10 @@ def test_metrics_pipe_into_record(overnight, standard_input, tmp_path: Path) -> 
         (["--status", "keep", "--value", "1", "--with", "mfu"], "NAME=NUMBER"),
     ],
 )
-def test_what_a_log_cannot_hold_is_wrong_usage_and_writes_nothing(overnight, tmp_path, words, complaint) -> None:
+def test_what_a_log_cannot_hold_is_wrong_usage_and_writes_nothing(
+    overnight, standard_input, tmp_path, words, complaint
+) -> None:
+    standard_input("METRIC other=1\n")
     said = overnight("record", "--description", "x", *words)
     assert said.code == 2
     assert complaint in said.err
@@ -147,7 +175,10 @@ def test_whatever_is_recorded_reads_back(tmp_path_factory, kept: list[float], di
     log = tmp_path_factory.mktemp("log") / "results.jsonl"
     for value in kept:
         words = ["--status", "keep", "--description", f"v{value}", "--value", repr(value), "--commit", ""]
-        assert main(["record", "--log", str(log), "--metric", "score", "--unit", "", "--direction", direction, *words]) == 0
+        assert (
+            main(["record", "--log", str(log), "--metric", "score", "--unit", "", "--direction", direction, *words])
+            == 0
+        )
     reading = read_log(log)
     assert [result.metric for result in reading.results] == kept
     assert not reading.problems and reading.configs[0].best_direction == direction

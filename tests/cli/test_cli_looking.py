@@ -43,7 +43,8 @@ def test_status_of_a_running_engine_reads_the_progress_of_its_trial(overnight, s
     story.trial()
     with story.hold():
         story.paths.run_log.write_bytes(
-            b"step 00001 (1.0%) | loss: 9.0 | remaining: 99s\rstep 00042 (33.3%) | loss: 5.1 | dt: 125ms | remaining: 12s"
+            b"step 00001 (1.0%) | loss: 9.0 | remaining: 99s\r"
+            b"step 00042 (33.3%) | loss: 5.1 | dt: 125ms | remaining: 12s"
         )
         found = overnight("status", "--json").json
         assert found["state"] == "training run 2: 33%, 12 s left"
@@ -136,7 +137,12 @@ def test_show_tells_reason_asi_and_the_difference_from_its_champion(overnight, s
     story.night()
     found = overnight("show", "3", "--json", "s1").json
     assert found["status"] == "discard" and found["reason"] == "worse than the champion"
-    assert found["champion"] == {"run": 2, "metric": 1.9, "commit": found["champion"]["commit"], "description": "ALPHA 0.9→0.2"}
+    assert found["champion"] == {
+        "run": 2,
+        "metric": 1.9,
+        "commit": found["champion"]["commit"],
+        "description": "ALPHA 0.9→0.2",
+    }
     assert found["change"] == pytest.approx(0.05)
     assert found["asi"]["hypothesis"] == "idea 3"
     assert "-ALPHA = 0.2  # first\n+ALPHA = 0.3  # first" in found["diff"]

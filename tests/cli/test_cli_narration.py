@@ -49,7 +49,14 @@ def test_the_operators_words_and_decisions_are_told(story) -> None:
         ev.CommandQueued(at=1, id="a", kind="say", args={"text": "try ALPHA=0.1"}, by="ada"),
         ev.PauseSet(at=1, paused=True, by="ada", reason="lunch"),
         ev.Overridden(
-            at=1, command="b", kind="revert", run=2, line=(1,), statuses={2: "discard", 5: "discard"}, withdrawn=(5,), by="ada"
+            at=1,
+            command="b",
+            kind="revert",
+            run=2,
+            line=(1,),
+            statuses={2: "discard", 5: "discard"},
+            withdrawn=(5,),
+            by="ada",
         ),
         ev.ResearcherSaid(at=1, text="ALPHA=0.1 comes next", command="a"),
         ev.Trouble(at=1, text="the disk is nearly full"),

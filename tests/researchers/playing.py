@@ -68,7 +68,7 @@ low = 8
 high = 128
 log = true
 family = "shape"
-first_factor = [2.0]
+first = [64]
 
 [PATTERN]
 kind = "choice"
@@ -95,7 +95,16 @@ Objective = Callable[[dict[str, Value]], float | None]
 class Play:
     """One session: `step` asks for a change, measures it by `objective` (None = it crashes) and decides greedily."""
 
-    def __init__(self, root: Path, objective: Objective, *, seed: int = 7, space: str = SPACE, train: str = TRAIN):
+    def __init__(
+        self,
+        root: Path,
+        objective: Objective,
+        *,
+        seed: int = 7,
+        space: str = SPACE,
+        train: str = TRAIN,
+        prepare: str = PREPARE,
+    ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         (root / "search_space.toml").write_text(space)
         (root / "prepare.py").write_text(prepare)

@@ -90,6 +90,7 @@ def test_a_rule_may_compare_with_the_champion() -> None:
         ('[A]\nkind = "float"\nlow = 2\nhigh = 1', "needs low < high"),
         ('[A]\nkind = "float"\nlow = 0\nhigh = 1\nlog = true', "low must be above 0"),
         ('[A]\nkind = "choice"', "a choice without values"),
+        ('[A]\nkind = "int"\nlow = 1\nhihg = 3', "hihg"),
         ('[A]\nkind = "int"\nlow = 1\nhigh = 3\nfirst = [7]', "first has 7, which lies outside 1–3"),
         ('[[constraint]]\nrule = "A >"\nmessage = "m"', "constraint"),
         ('[[constraint]]\nrule = "A"', "constraint"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.work.constants import ConstantError, changed_constants, read_constants, set_constant
+from engine.work.constants import ConstantError, changed_constants, read_constants, set_constant, set_constants
 
 TEXT = '''"""Größe."""
 DEPTH = 8  # layers
@@ -61,6 +61,11 @@ def test_setting_one_touches_its_value_only(name: str, new: str, line: str) -> N
 
 def test_a_value_over_several_lines_is_replaced_whole() -> None:
     assert "LONG = (3, 4)\nPATTERN" in set_constant(TEXT, "LONG", "(3, 4)")
+
+
+def test_several_on_one_line_are_set_together() -> None:
+    changed = set_constants(TEXT, {"PATTERN": '"ÄÄ"', "OTHER": "2", "DEPTH": "1", "LONG": "(9,)"})
+    assert "DEPTH = 1  # layers" in changed and 'LONG = (9,)\nPATTERN = "ÄÄ"; OTHER = 2\nRATE' in changed
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])

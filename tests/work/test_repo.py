@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,40 @@ def test_session_edits_are_committed_without_the_editable_files(root: Path, repo
     assert git(root, "log", "-1", "--format=%s") == "session: by hand"
     assert sorted(repo.changed_names(before, commit)) == ["autoresearch.md", "notes.md", "src/model.py"]
     assert git(root, "status", "--porcelain").split("\n") == ["M train.py", "?? untracked.txt"]
+
+
+def test_removals_and_renames_that_were_staged_are_committed_as_they_are(root: Path, repo: Repo) -> None:
+    git(root, "rm", "-q", "notes.md")
+    git(root, "mv", "src/model.py", "src/net.py")
+    commit = repo.commit_session("tidied", exclude=["train.py"])
+    assert commit is not None
+    assert sorted(repo.changed_names(f"{commit}~1", commit)) == ["notes.md", "src/model.py", "src/net.py"]
+    assert git(root, "status", "--porcelain") == ""
+
+
+def test_anothers_lock_is_waited_for(root: Path, repo: Repo) -> None:
+    lock = root / ".git" / "index.lock"
+    lock.touch()
+    tried = threading.Event()
+    first = repo._git._once
+
+    def once(arguments: tuple[str, ...], stdin: bytes | None) -> tuple[int, bytes, str]:
+        result = first(arguments, stdin)
+        if result[0]:
+            tried.set()
+        return result
+
+    repo._git._once = once  # type: ignore[method-assign]
+
+    def release() -> None:
+        tried.wait(60)
+        lock.unlink()
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    commit = repo.commit_experiment(1, "x", {"train.py": B})
+    thread.join(60)
+    assert tried.is_set() and repo.head() == commit
 
 
 def test_pinned_files_are_put_back_and_unknown_ones_left_alone(root: Path, repo: Repo) -> None:

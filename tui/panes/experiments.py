@@ -10,6 +10,7 @@ from engine.session.state import Experiment, State
 from tui import rows
 from tui.model import View
 from tui.panes.pane import Pane
+from tui.runs import Run
 from tui.table.source import ListSource
 from tui.table.virtual import VirtualTable
 
@@ -25,11 +26,11 @@ class ExperimentsPane(Pane):
         self._state = State()
         self._count = 0
         self._first: int | None = None
-        self._metric = ""
+        self._metric = "result"
         self.discards_hidden = False
         self.source: ListSource[Experiment] = ListSource(
             rows.COLUMNS,
-            cells=lambda experiment: rows.cells(self._state, experiment),
+            cells=self._cells,
             key=lambda experiment: experiment.run,
             sort_value=lambda experiment, column: rows.sort_value(self._state, experiment, column),
             text=rows.text,
@@ -55,10 +56,11 @@ class ExperimentsPane(Pane):
         """Take in new runs and changed ones."""
         state = view.state
         anew = state is not self._state
-        segment = state.segment
-        if segment is not None and segment.metric.name != self._metric:
-            self._metric = segment.metric.name
-            self.source.columns = rows.columns(self._metric)
+        if state.segment is not None:
+            self._metric = state.segment.metric.name
+        columns = rows.columns(self._metric, self.table.size.width)
+        if columns != self.source.columns:
+            self.source.columns = columns
             anew = True
         if anew:
             self._state, self._count, self._first = state, len(state.experiments), None
@@ -67,6 +69,10 @@ class ExperimentsPane(Pane):
         elif self._first is not None or len(state.experiments) != self._count:
             self._update(state)
         self._say(view)
+
+    def _cells(self, experiment: Experiment) -> list[Run]:
+        found = rows.cells(self._state, experiment)
+        return [found[column.id] for column in self.source.columns]
 
     def _update(self, state: State) -> None:
         first = self._first if self._first is not None else self._count + 1

@@ -16,14 +16,13 @@ from tui.runs import Line, line_width, strip_of
 
 
 def line(keys: Mapping[str, tuple[str, ...]], off: frozenset[str], width: int) -> Line:
-    """The footer's keys; those in `off` (nothing to act on, or read-only) are dim."""
+    """The footer's keys; those in `off` (nothing to act on, or read-only) are left out, and say why when pressed."""
     out: Line = []
     for id in FOOTER:
         action = BY_ID[id]
-        if not keys.get(id):
+        if id in off or not keys.get(id):
             continue
-        names = "dim" if id in off else ""
-        part: Line = [(f"{key_text(keys[id][0])} ", f"{names} accent".strip()), (action.short or action.title, names)]
+        part: Line = [(f"{key_text(keys[id][0])} ", "accent"), (action.short or action.title, "")]
         if line_width(out) + line_width(part) + 2 > width:
             continue
         if out:

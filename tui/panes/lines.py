@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.geometry import Region
@@ -21,7 +22,7 @@ class LinesView(Widget, can_focus=True):
     `stick` keeps the end in view until the reader scrolls up.
     """
 
-    BINDINGS: list[BindingType] = [*bindings()]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
     DEFAULT_CSS = "LinesView { height: 1fr; }"
 
     def __init__(self, *, stick: bool = False, id: str | None = None, classes: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What is known of the selected run: its ASI laid out, the verdict and its reason, flags, trials, the operator's decisions."""
+"""What is known of the selected run: its ASI laid out, verdict and reason, flags, trials, the operator's decisions."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textual.app import ComposeResult
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -21,9 +20,9 @@ class Heading(Widget):
 
     DEFAULT_CSS = """
     Heading { height: 1; background: $panel; color: $foreground; }
-    Pane:focus-within > Heading { background: $primary; color: $background; text-style: bold; }
+    Heading.-front { background: $primary; color: $background; text-style: bold; }
     Heading:ansi { background: ansi_default; color: ansi_default; text-style: underline; }
-    Pane:focus-within > Heading:ansi { background: ansi_default; color: ansi_default; text-style: reverse bold; }
+    Heading.-front:ansi { background: ansi_default; color: ansi_default; text-style: reverse bold; }
     """
 
     def __init__(self, number: int, title: str) -> None:
@@ -61,19 +60,20 @@ class Pane(Widget):
 
     DEFAULT_CSS = "Pane { layout: vertical; }"
 
-    class Wanted(Message):
-        """The pane wants something of the app: the action's id."""
-
-        def __init__(self, action: str) -> None:
-            super().__init__()
-            self.action = action
-
     ident = ""
     title = ""
 
     def __init__(self) -> None:
         super().__init__(id=f"pane-{self.ident}")
         self.heading = Heading(PANES.index(self.ident) + 1, self.title)
+
+    def on_descendant_focus(self) -> None:
+        """The heading tells where the keys go."""
+        self.heading.add_class("-front")
+
+    def on_descendant_blur(self) -> None:
+        """They go elsewhere."""
+        self.heading.remove_class("-front")
 
     def compose(self) -> ComposeResult:
         """The heading, then the body."""

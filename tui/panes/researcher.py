@@ -15,6 +15,7 @@ from engine.session.state import Command, State
 from tui.model import View
 from tui.panes.lines import LinesView, paragraph
 from tui.panes.pane import Pane
+from tui.panes.wishes import Said
 from tui.runs import Line, plain
 
 _MOST = 120  # entries laid out; older ones are in the journal
@@ -92,13 +93,6 @@ class ResearcherPane(Pane):
     ident = "researcher"
     title = "researcher"
 
-    class Said(Message):
-        """The operator wrote a message."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
     def __init__(self) -> None:
         super().__init__()
         self.view = LinesView(stick=True, id="researcher-lines")
@@ -134,7 +128,7 @@ class ResearcherPane(Pane):
         event.stop()
         text = event.value.strip()
         if text:
-            self.post_message(self.Said(text))
+            self.post_message(Said(text))
         self.input.value = ""
         self.view.focus()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from textual import on
 from textual.widget import Widget
 
+from engine.session.paths import SessionPaths
 from engine.session.textlog import TextLog
 from tui.logview.view import LogView
 from tui.model import View
@@ -74,7 +74,10 @@ class RunLogPane(Pane):
         self.view.search(text)
 
 
-def log_of(session_run_folder: Path) -> Path:
-    """Where a finished run's own log lies: its run.log, or what the benchmark printed where there is none."""
-    log = session_run_folder / "run.log"
-    return log if log.exists() else session_run_folder / "benchmark.out"
+def log_of(paths: SessionPaths, run: int | None) -> TextLog:
+    """The live log (None), or a run's own: its run.log, or what the benchmark printed where there is none. Blocks."""
+    if run is None:
+        return TextLog(paths.run_log)
+    folder = paths.run(run)
+    log = folder / "run.log"
+    return TextLog(log if log.exists() else folder / "benchmark.out")

@@ -1,4 +1,4 @@
-"""The strip at the top: session, what it is doing, the best result and what it is worth, rate, time, cost of the line."""
+"""The strip at the top: session, what it is doing, the best result and its worth, rate, time, cost of the line."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tui.palette import palette
 from tui.runs import Line, line_width, strip_of
 
 ROWS = 3
+_ROOMY = 100  # cells from which the third line has room for more words
 _TONES = {"good": "good", "running": "running", "warn": "warn strong", "bad": "bad strong", "dim": "dim"}
 
 
@@ -40,7 +41,14 @@ def _first(view: View, width: int) -> Line:
         ("  ", ""),
         (run + segment, "strong"),
     ]
-    return [*line, (tags, "warn strong")] if tags else line
+    if tags:
+        line.append((tags, "warn strong"))
+    found = model.counts(state)
+    if found:
+        kept: Line = [(" · ", "dim"), (f"{found.get('keep', 0)} kept", ""), (f" of {sum(found.values())}", "dim")]
+        if line_width(line) + line_width(kept) <= width:
+            line += kept
+    return line
 
 
 def _second(view: View, width: int) -> Line:
@@ -71,17 +79,15 @@ def _third(view: View, width: int) -> Line:
         line: Line = [(f"{name} ", "dim"), (f"{top.metric:.6f}", "strong")]
         if top.gain:
             line.append((f" {signed(-top.gain if _lower(view) else top.gain)}", "good" if top.gain > 0 else "bad"))
-            if top.share is not None:
+            if top.share is not None and width >= _ROOMY:
                 line.append((f" ({abs(top.share) * 100:.2f}% {'better' if top.share > 0 else 'worse'})", "dim"))
         else:
             line.append((" baseline", "dim"))
         parts.append(line)
     figure, meaning = model.confidence(state)
     if figure is not None:
-        parts.append([("confidence ", "dim"), (f"{figure:.1f} ", "strong"), (meaning, "")])
-    found = model.counts(state)
-    if found:
-        parts.append([(f"{found.get('keep', 0)} kept", ""), (f" of {sum(found.values())}", "dim")])
+        name = "confidence " if width >= _ROOMY else "conf. "
+        parts.append([(name, "dim"), (f"{figure:.1f} ", "strong"), (meaning, "")])
     rate = model.rate(state)
     if rate is not None:
         parts.append([(f"{rate:.1f}/h", "")])
@@ -93,7 +99,7 @@ def _third(view: View, width: int) -> Line:
         )
     if state.cost:
         parts.append([(f"${state.cost:.2f}", "")])
-    parts.append([("line ", "dim"), (rate_text(view.wire), "")])
+    parts.append([("line " if width >= _ROOMY else "", "dim"), (rate_text(view.wire), "")])
     return _joined(parts, width)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
@@ -15,7 +18,7 @@ from tui.braille import Curve, curves_plot, results_plot
 from tui.chartdata import Loss
 from tui.losscurves import CurveReader
 from tui.model import View
-from tui.runs import Line
+from tui.runs import Line, plain
 from tui.screens.folded import FoldedView
 from tui.screens.full import FullScreen, Row, keys_line
 
@@ -24,9 +27,9 @@ _READ_S, _SLOW_READ_S = 2.0, 10.0
 
 
 class ChartsScreen(FullScreen[None]):
-    """`show(view)` tells it of news; the logs it reads itself, in a thread."""
+    """`view()` gives what the console knows at the moment; the logs it reads itself, in a thread."""
 
-    BINDINGS: list[BindingType] = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab,shift+tab", "turn", "results or loss", show=False, id="pane.next"),
         Binding("z", "zoom", "one or both", show=False, id="pane.zoom"),
         Binding("l,right,m", "metric(1)", "next metric", show=False, id="move.right"),
@@ -40,14 +43,15 @@ class ChartsScreen(FullScreen[None]):
     """
     AUTO_FOCUS = ""
 
-    def __init__(self, paths: SessionPaths, view: View) -> None:
+    def __init__(self, paths: SessionPaths, view: Callable[[], View]) -> None:
         super().__init__()
         self.paths = paths
         self.metric = ""
         self.segment_back = 0
         self.turned = False
         self.zoomed: bool | None = None
-        self._view = view
+        self._now = view
+        self._view = view()
         self._curves = (Loss(0), Loss(0))
         self._reader = CurveReader(paths)
         self._drawn: tuple[object, ...] = ()
@@ -74,7 +78,6 @@ class ChartsScreen(FullScreen[None]):
             plot.can_focus = False
         self._timer = self.set_interval(_SLOW_READ_S if self._view.slow else _READ_S, self._read)
         self._arrange()
-        self.show(self._view)
         self._read()
 
     def on_unmount(self) -> None:
@@ -98,12 +101,10 @@ class ChartsScreen(FullScreen[None]):
         segments = self._view.state.segments
         return segments[-1 - self.segment_back] if segments else None
 
-    def show(self, view: View) -> None:
-        """News: draw the results anew if they changed."""
-        self._view = view
-        state = view.state
-        if not self.is_mounted:
-            return
+    def show(self) -> None:
+        """Draw anew what changed."""
+        self._view = self._now()
+        state = self._view.state
         segment = self.segment
         known = chartdata.metrics_of(state, segment)
         if self.metric not in known:
@@ -118,7 +119,7 @@ class ChartsScreen(FullScreen[None]):
         self._say_loss()
 
     def _say(self, state: State, segment: Segment | None, known: list[str]) -> None:
-        self._title.say([(f"charts · {inert(self._view.name)}", "strong")], chartdata.best_words(state))
+        self._title.say([(f"charts · {inert(self._view.name)}", "strong")], [(plain(chartdata.best_words(state)), "strong")])
         at = f"{known.index(self.metric) + 1} of {len(known)} metrics" if known else ""
         which = ""
         if segment is not None and len(state.segments) > 1:
@@ -154,18 +155,20 @@ class ChartsScreen(FullScreen[None]):
         if not current.points and not champion.points:
             return [[("no run.log with steps yet", "dim")]]
         curves = []
+        begin = chartdata.first_step(current, champion)
         if champion.points and champion.run != current.run:
             name = f"champion, run {champion.run}"
-            curves.append(Curve(chartdata.curve_points(champion), "reference", name))
+            curves.append(Curve(chartdata.curve_points(champion, begin), "reference", name))
         if current.points:
             now = self._view.state.current
             name = f"run {current.run}" + (", now" if now is not None and now.run == current.run else "")
-            curves.append(Curve(chartdata.curve_points(current), "curve", name))
+            curves.append(Curve(chartdata.curve_points(current, begin), "curve", name))
         return curves_plot(curves, width, self._loss.size.height, x_title="step")
 
     # Reading
 
     def _read(self) -> None:
+        self.show()
         self.run_worker(self._read_curves, thread=True, exclusive=True, group="curves", exit_on_error=False)
 
     def _read_curves(self) -> None:
@@ -207,7 +210,7 @@ class ChartsScreen(FullScreen[None]):
         if known:
             at = known.index(self.metric) if self.metric in known else 0
             self.metric = known[(at + step) % len(known)]
-            self.show(self._view)
+            self.show()
 
     def action_segment(self) -> None:
         """The segment before; after the oldest the open one again."""
@@ -215,4 +218,4 @@ class ChartsScreen(FullScreen[None]):
         if segments:
             self.segment_back = (self.segment_back + 1) % len(segments)
             self.metric = ""
-            self.show(self._view)
+            self.show()

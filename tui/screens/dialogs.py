@@ -5,6 +5,8 @@ The key that confirms is another one than the key that asked; Enter on Cancel an
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -13,6 +15,7 @@ from textual.widgets import Button, Static
 
 from tui.actions import key_text
 from tui.diffview import layout, parse
+from tui.fitting import width_of
 from tui.movement import bindings
 from tui.runs import Line
 from tui.screens.folded import FoldedView, fold_words
@@ -31,7 +34,12 @@ def confirming_key(question: Question, asked_by: tuple[str, ...]) -> str:
 
 def facts(question: Question, width: int) -> list[Line]:
     """The question's lines folded to `width` cells."""
-    return [folded for line in question.lines for folded in fold_words(line, width, _LABEL)]
+    return [folded for line in question.lines for folded in fold_words(line, width, _indent(line))]
+
+
+def _indent(line: Line) -> int:
+    """A line that begins with a label goes on beside it."""
+    return _LABEL if line and width_of(line[0][0]) == _LABEL else 0
 
 
 def diff_lines(run: int, diff: str | None, problem: str, width: int) -> list[Line]:
@@ -52,19 +60,18 @@ class ConfirmScreen(ModalScreen[bool]):
     The diff of `question.diff_of` may come later, by `show_diff`.
     """
 
-    BINDINGS: list[BindingType] = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer(False)", "cancel", show=False, id="console.close"),
         Binding("left,right", "other_button", show=False),
         *bindings(),
     ]
     DEFAULT_CSS = """
-    ConfirmScreen { align: center middle; background: $background 60%; }
+    ConfirmScreen { align: center middle; }
     ConfirmScreen > #question { border: round $warning; background: $surface; padding: 0 1; }
     ConfirmScreen #question-title { text-style: bold; color: $warning; height: 1; margin-bottom: 1; }
     ConfirmScreen #question-buttons { height: 1; margin-top: 1; }
     ConfirmScreen Button { margin-right: 2; min-width: 12; }
     ConfirmScreen #question-more { width: 1fr; text-align: right; color: $text-muted; height: 1; }
-    ConfirmScreen:ansi { background: ansi_default; }
     ConfirmScreen:ansi > #question { background: ansi_default; }
     ConfirmScreen:ansi Button:focus { text-style: bold reverse; }
     """
@@ -88,8 +95,8 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Static(self.question.title, id="question-title", markup=False)
             yield self.text
             with Horizontal(id="question-buttons"):
-                yield Button("Esc  cancel", id="question-cancel", compact=True, flat=True)
-                yield Button(_plain(word), id="question-do", variant="warning", compact=True, flat=True)
+                yield Button("Esc  cancel", id="question-cancel", compact=True)
+                yield Button(_plain(word), id="question-do", variant="warning", compact=True)
                 yield self._more
 
     def show_diff(self, diff: str, problem: str = "") -> None:
@@ -101,6 +108,7 @@ class ConfirmScreen(ModalScreen[bool]):
     def on_mount(self) -> None:
         """Find the size of the box. The text scrolls by keys of the screen and leaves the focus to the buttons."""
         self.text.can_focus = False
+        self.styles.background = "transparent"  # the console stays in sight, and need not be painted again
         self._fit()
 
     def on_resize(self) -> None:

@@ -46,19 +46,19 @@ def fold_words(line: Line, width: int, indent: int = 0) -> list[Line]:
     used = 0
     for text, names in line:
         for word in _WORDS.findall(text):
-            size = width_of(word)
-            if used + size > width and not word.isspace() and used > indent:
-                out.append([(" " * indent, "")] if indent else [])
-                used = indent
-            elif used + size > width and word.isspace():
-                continue
-            elif used == indent and len(out) > 1 and word.isspace():
-                continue
-            pieces = fold([(word, names)], max(1, width - used))
-            for number, piece in enumerate(pieces):
+            size, begun = width_of(word), used > (indent if len(out) > 1 else 0)
+            if word.isspace() and (used + size > width or (len(out) > 1 and not begun)):
+                continue  # a line neither ends nor goes on with a blank
+            if used + size > width and begun:
+                used = _next_line(out, indent)
+            for number, piece in enumerate(fold([(word, names)], max(1, width - used))):
                 if number:
-                    out.append([(" " * indent, "")] if indent else [])
-                    used = indent
+                    used = _next_line(out, indent)
                 out[-1].extend(piece)
                 used += line_width(piece)
     return out
+
+
+def _next_line(lines: list[Line], indent: int) -> int:
+    lines.append([(" " * indent, "")] if indent else [])
+    return indent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, ScreenResultType
 from textual.strip import Strip
@@ -46,7 +48,7 @@ class Row(Widget):
 class FullScreen(ModalScreen[ScreenResultType]):
     """A screen of its own over the console; nothing of the console shows through or reacts to keys."""
 
-    BINDINGS: list[BindingType] = [Binding("escape", "close", "close", show=False, id="console.close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False, id="console.close")]
     DEFAULT_CSS = """
     FullScreen { background: $background; layout: vertical; }
     FullScreen > .full-title { background: $primary; color: $background; text-style: bold; }
@@ -62,5 +64,5 @@ def keys_line(*keys: tuple[str, str]) -> Line:
     """A row of keys with what they do, for the bottom."""
     line: Line = []
     for key, what in keys:
-        line += [("  " if line else "", ""), (key, "accent"), (f" {what}", "")]
+        line += [("  " if line else "", ""), (key, "accent strong"), (f" {what}", "")]
     return line

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import importlib
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -16,19 +17,27 @@ from tui import layouts
 from tui.actions import ACTIONS, PANES
 from tui.model import View
 from tui.panes import status
-from tui.panes.chart import ChartPane
-from tui.panes.diff import DiffPane
-from tui.panes.experiments import ExperimentsPane
 from tui.panes.footer import AskLine, KeysLine
-from tui.panes.gpu import GpuPane
-from tui.panes.notes import NotesPane
 from tui.panes.pane import Pane
-from tui.panes.researcher import ResearcherPane
-from tui.panes.runlog import RunLogPane
 from tui.panes.status import StatusStrip
 
 if TYPE_CHECKING:
     from tui.app import OvernightApp
+    from tui.panes.diff import DiffPane
+    from tui.panes.experiments import ExperimentsPane
+    from tui.panes.gpu import GpuPane
+    from tui.panes.researcher import ResearcherPane
+    from tui.panes.runlog import RunLogPane
+
+_CLASSES = {
+    "experiments": "ExperimentsPane",
+    "runlog": "RunLogPane",
+    "gpu": "GpuPane",
+    "notes": "NotesPane",
+    "diff": "DiffPane",
+    "researcher": "ResearcherPane",
+    "chart": "ChartPane",
+}
 
 
 class _PanesLayout(Layout):
@@ -71,7 +80,7 @@ class Body(Widget):
 class MainScreen(Screen[None], inherit_bindings=False):
     """Holds the panes; which of them are on screen, which is in front."""
 
-    BINDINGS: list[BindingType] = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             ",".join(action.keys),
             f"perform('{action.id}')",
@@ -87,16 +96,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def __init__(self, front: str = "experiments") -> None:
         super().__init__(id="main")
         self.status = StatusStrip()
-        self.experiments = ExperimentsPane()
-        self.runlog = RunLogPane()
-        self.gpu = GpuPane()
-        self.notes = NotesPane()
-        self.diff = DiffPane()
-        self.researcher = ResearcherPane()
-        self.chart = ChartPane()
-        everything = (self.experiments, self.runlog, self.gpu, self.notes, self.diff, self.researcher, self.chart)
-        self.panes: dict[str, Pane] = {pane.ident: pane for pane in everything}
-        self.body = Body(*everything)
+        self._made: dict[str, Pane] = {}
+        self._painted = False
+        self.body = Body(self.pane(front))
         self.body.front = front
         self.ask = AskLine()
         self.keys = KeysLine()
@@ -109,26 +111,71 @@ class MainScreen(Screen[None], inherit_bindings=False):
         yield self.ask
 
     def on_mount(self) -> None:
-        """Show what fits, focus the pane in front."""
-        self._show_fitting()
+        """The pane in front is in the first paint, the others come right after it."""
         self.front.focus_target.focus()
+        self.call_after_refresh(self._complete)
+
+    def _complete(self) -> None:
+        self._painted = True
+        self._show_fitting()
+
+    # The panes, each made and imported when it is first needed
+
+    def pane(self, ident: str) -> Pane:
+        """The pane of this name."""
+        if ident not in self._made:
+            module = importlib.import_module(f"tui.panes.{ident}")
+            made = getattr(module, _CLASSES[ident])()
+            assert isinstance(made, Pane)
+            self._made[ident] = made
+        return self._made[ident]
+
+    @property
+    def experiments(self) -> ExperimentsPane:
+        """The table of runs."""
+        return cast("ExperimentsPane", self.pane("experiments"))
+
+    @property
+    def runlog(self) -> RunLogPane:
+        """The log."""
+        return cast("RunLogPane", self.pane("runlog"))
+
+    @property
+    def gpu(self) -> GpuPane:
+        """The devices."""
+        return cast("GpuPane", self.pane("gpu"))
+
+    @property
+    def diff(self) -> DiffPane:
+        """The diff."""
+        return cast("DiffPane", self.pane("diff"))
+
+    @property
+    def researcher(self) -> ResearcherPane:
+        """The talk."""
+        return cast("ResearcherPane", self.pane("researcher"))
+
+    def shows(self, ident: str) -> bool:
+        """Whether the pane is on screen."""
+        return any(pane.ident == ident for pane in self.on_screen())
 
     # Which panes are on screen
 
     @property
     def front(self) -> Pane:
         """The pane in front."""
-        return self.panes[self.body.front]
+        return self.pane(self.body.front)
 
     @property
     def zoomed(self) -> bool:
         """Whether one pane has the whole screen."""
         return self.body.zoomed
 
-    def visible(self) -> list[Pane]:
+    def on_screen(self) -> list[Pane]:
         """The panes on screen, in the order of their keys."""
         places = self.body.places(self._body_size())
-        return [self.panes[ident] for ident in PANES if ident in places]
+        fitting = (self._made[ident] for ident in PANES if ident in places and ident in self._made)
+        return [pane for pane in fitting if pane.is_attached]
 
     def _body_size(self) -> Size:
         size = self.size or self.app.size
@@ -141,11 +188,13 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if layouts.mode(size.width, size.height) == "two" and ident not in ("experiments", "notes"):
             self.body.beside = ident
         self._show_fitting()
-        self.panes[ident].focus_target.focus()
+        # A pane that was just made takes the focus once it is there.
+        self.call_after_refresh(self.pane(ident).focus_target.focus)
 
     def step_pane(self, step: int) -> None:
         """The next pane on screen; where only one is, the next of all."""
-        visible = [pane.ident for pane in self.visible()]
+        places = self.body.places(self._body_size())
+        visible = [ident for ident in PANES if ident in places]
         ring = visible if len(visible) > 1 else list(PANES)
         at = ring.index(self.body.front) if self.body.front in ring else 0
         self.show_pane(ring[(at + step) % len(ring)])
@@ -156,23 +205,28 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._show_fitting()
 
     def _show_fitting(self) -> None:
-        visible = {pane.ident for pane in self.visible()}
-        for ident, pane in self.panes.items():
-            if pane.display != (ident in visible):
-                pane.display = ident in visible
+        if not self._painted:
+            return
+        places = self.body.places(self._body_size())
+        fresh = [pane for ident in places if not (pane := self.pane(ident)).is_attached]
+        if fresh:
+            self.body.mount_all(fresh)
+        for ident, pane in self._made.items():
+            if pane.display != (ident in places):
+                pane.display = ident in places
         self.body.refresh(layout=True)
         # Panes have their new sizes only after the layout.
-        self.call_after_refresh(self.console.repaint)
+        self.call_after_refresh(self.owner.repaint)
 
     @property
-    def console(self) -> OvernightApp:
+    def owner(self) -> OvernightApp:
         """The app."""
         return cast("OvernightApp", self.app)
 
     def on_resize(self, event: events.Resize) -> None:
         """Other panes may fit now; place and focus stay."""
-        if self.is_mounted and self.front.ident not in {pane.ident for pane in self.visible()}:
-            self.body.beside = self.front.ident
+        if self.is_mounted and self.body.front not in self.body.places(self._body_size()):
+            self.body.beside = self.body.front
         self._show_fitting()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
@@ -189,9 +243,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if not self.is_mounted:
             return
         self.status.show(view)
-        for pane in self.visible():
+        for pane in self.on_screen():
             pane.show(view)
 
     def action_perform(self, action: str) -> None:
         """A key of the table of actions."""
-        self.console.perform(action)
+        self.owner.perform(action)

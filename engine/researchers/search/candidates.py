@@ -1,8 +1,9 @@
 """Which changes to consider, the most promising first: a stream that ends when nothing is left to try.
 
-In order: on after a gain, in its direction; the values that the space names to be tried first; the other side of
-values that were worse; what the study expects most from; every value left. After three failures in a row another
-family of constants comes first, and after six a wider step in it.
+In order: on after a gain, in its direction, or back where that went too far; the values that the space names to be
+tried first, and of these such as lie on the other side of a worse one; the other side elsewhere; between values that
+were worse; what the study expects most from; every value left. After each three failures in a row another family of
+constants comes before all that: its values to be tried first, then wider steps.
 """
 
 import random
@@ -11,10 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from engine.researchers.search.history import History
+from engine.researchers.search.sides import Sides, best_between, other_side, sides
 from engine.researchers.search.space import Constant
-from engine.researchers.search.steps import NEAR, WIDE, apart, at, further, neighbours, position, rounded
+from engine.researchers.search.steps import NEAR, WIDE, apart, at, further, neighbours, position
 from engine.researchers.search.study import Study
 from engine.researchers.search.values import Value
+
+Known = list[tuple[str, Constant, Sides]]
 
 _DRAWS = 20
 _PAIR_DRAWS = 200
@@ -56,8 +60,12 @@ def candidates(ground: Ground) -> Iterator[Candidate]:
 
 def _near(ground: Ground) -> Iterator[Candidate]:
     yield from _further(ground)
+    known = list(_sides(ground))
+    yield from _between(ground, known, gained=True)
+    yield from _other_side(ground, known, listed=True)
     yield from _first(ground, ground.constants)
-    yield from _other_side(ground)
+    yield from _other_side(ground, known, listed=False)
+    yield from _between(ground, known, gained=False)
     if ground.constants:
         yield from _expected(ground)
         yield from _rest(ground)
@@ -77,23 +85,16 @@ def _further(ground: Ground) -> Iterator[Candidate]:
 
 
 def _first(ground: Ground, constants: Mapping[str, Constant]) -> Iterator[Candidate]:
-    values = {name: _first_values(constant, ground.champion[name]) for name, constant in constants.items()}
+    values = {name: constant.first for name, constant in constants.items()}
     for turn in range(max((len(first) for first in values.values()), default=0)):
         for name, constant in constants.items():
             value = values[name][turn] if turn < len(values[name]) else ground.champion[name]
             if value == ground.champion[name] or _seen(ground, name, value) or _worse_before(ground, constant, value):
                 continue
             tries = len(ground.history.of(name))
-            known = f"tried {tries} times so far" if tries else "not tried yet"
+            known = f"tried in {tries} of the runs" if tries else "not tried yet"
             why = f"{name} ({constant.family}) is {known}; {value} is one of the values known to be worth a look"
             yield Candidate({name: value}, why)
-
-
-def _first_values(constant: Constant, champion: Value) -> list[Value]:
-    if not constant.first_factor or not isinstance(champion, int | float):
-        return list(constant.first)
-    scaled = [rounded(constant, champion * factor) for factor in constant.first_factor]
-    return [value for value in scaled if apart(constant, value, champion) >= NEAR]
 
 
 def _seen(ground: Ground, name: str, value: Value) -> bool:
@@ -112,20 +113,48 @@ def _worse_before(ground: Ground, constant: Constant, value: Value) -> int:
     return 0
 
 
-def _other_side(ground: Ground) -> Iterator[Candidate]:
+def _other_side(ground: Ground, known_sides: Known, listed: bool) -> Iterator[Candidate]:
+    """Where one side of a constant was worse, the other; what lost the most first, for it matters the most.
+
+    `listed`: only such values as the space names to be tried first.
+    """
+    found: list[tuple[float, Candidate]] = []
+    for name, constant, known in known_sides:
+        nearest = (known.below or known.above)[0]
+        value = other_side(constant, ground.champion[name], known)
+        if value is None or known.better or nearest.gain is None:
+            continue
+        here, up = position(constant, ground.champion[name]) or 0.0, bool(known.below)
+        if listed:
+            places = [(position(constant, first), first) for first in constant.first]
+            beyond = [first for place, first in places if place is not None and place != here and (place > here) is up]
+            if not beyond:
+                continue
+            value = beyond[0]
+        why = f"{nearest.value} was worse than {ground.champion[name]} for {name} in run {nearest.run} by "
+        why += f"{-nearest.gain:.4g}; {'above' if up else 'below'} it nothing is tried yet"
+        found.append((nearest.gain, Candidate({name: value}, why)))
+    for _, candidate in sorted(found, key=lambda pair: pair[0]):
+        yield candidate
+
+
+def _between(ground: Ground, known_sides: Known, gained: bool) -> Iterator[Candidate]:
+    """Between two sides that were worse; `gained`: only constants of which a change was kept before, or only others."""
+    for name, constant, known in known_sides:
+        if not (known.below and known.above) or gained is not any(item.kept for item in ground.history.of(name)):
+            continue
+        value = best_between(constant, ground.champion[name], known.below[0], known.above[0])
+        if value is not None:
+            low, high = known.below[0].value, known.above[0].value
+            yield Candidate({name: value}, f"{low} and {high} were worse; the best {name} may lie between, at {value}")
+
+
+def _sides(ground: Ground) -> Iterator[tuple[str, Constant, Sides]]:
     for name, constant in ground.constants.items():
         value = ground.champion[name]
-        here = position(constant, value)
-        points = ground.history.around(name, value)
-        places = [(place, point) for point in points if (place := position(constant, point.value)) is not None]
-        if here is None or not places or not all(point.worse for _, point in places):
-            continue
-        if all(place > here for place, _ in places) or all(place < here for place, _ in places):
-            nearest, point = min(places, key=lambda pair: abs(pair[0] - here))
-            mirrored = further(constant, point.value, value)
-            side = "below" if nearest > here else "above"
-            why = f"{point.value} was worse than {value} for {name} in run {point.run}; {side} it nothing is tried yet"
-            yield Candidate({name: mirrored}, why)
+        known = sides(constant, value, ground.history.around(name, value))
+        if known is not None and (known.below or known.above):
+            yield name, constant, known
 
 
 def _weights(ground: Ground, names: list[str]) -> list[float]:
@@ -138,11 +167,12 @@ def _weights(ground: Ground, names: list[str]) -> list[float]:
 
 def _expected(ground: Ground) -> Iterator[Candidate]:
     study, names = ground.study(), list(ground.constants)
+    weights = dict(zip(names, _weights(ground, names), strict=True))
     for _ in range(_DRAWS):
-        chosen = ground.rng.choices(names, _weights(ground, names))
+        chosen = ground.rng.choices(names, list(weights.values()))
         if len(names) > 1 and study.told >= 6 and ground.rng.random() < _PAIR_SHARE:
             others = [name for name in names if name not in chosen]
-            chosen += ground.rng.choices(others, _weights(ground, others))
+            chosen += ground.rng.choices(others, [weights[name] for name in others])
         asked = study.ask(chosen)
         if any(_same(ground, name, value) for name, value in asked.items()):
             continue
@@ -181,20 +211,16 @@ def _said(ground: Ground) -> str:
 
 
 def _another_ground(ground: Ground) -> Iterator[Candidate]:
-    """Constants of families that the last three failures did not touch, from six failures on by wide steps only.
-
-    Where every family was touched, or nothing is left in the others: wide steps anywhere.
-    """
+    """Constants of families that the last three failures did not touch; where nothing is left in them, wide steps."""
     said = _said(ground)
     last = [name for item in ground.history.evidence[-3:] for name in item.changes if name in ground.constants]
     touched = list(dict.fromkeys(ground.constants[name].family for name in last))
     others = {name: constant for name, constant in ground.constants.items() if constant.family not in touched}
     families = ", ".join(dict.fromkeys(constant.family for constant in others.values()))
     where = f"{said}, in {', '.join(touched)}" if touched else said
-    if ground.failures < 6:
-        for candidate in _first(ground, others):
-            remark = f"{where}: trying another family of constants ({families})"
-            yield Candidate(candidate.changes, f"{said}: other ground. {candidate.why}", remark)
+    for candidate in _first(ground, others):
+        remark = f"{where}: trying another family of constants ({families})"
+        yield Candidate(candidate.changes, f"{said}: other ground. {candidate.why}", remark)
     for name, value in _wide(ground, others):
         why = f"{said}: other ground, a wide step of {name} ({others[name].family}) to {value}"
         yield Candidate(
@@ -206,8 +232,9 @@ def _another_ground(ground: Ground) -> Iterator[Candidate]:
 
 def _wide(ground: Ground, constants: Mapping[str, Constant]) -> Iterator[tuple[str, Value]]:
     names = list(constants)
+    weights = _weights(ground, names)
     for _ in range(_DRAWS if names else 0):
-        (name,) = ground.rng.choices(names, _weights(ground, names))
+        (name,) = ground.rng.choices(names, weights)
         constant, value = constants[name], ground.champion[name]
         here = position(constant, value)
         if here is None:

@@ -45,18 +45,34 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class History:
-    """The results of one segment, oldest first, read once per proposal."""
+    """The results of one segment, oldest first, each read once."""
 
     def __init__(self, results: Sequence[Experiment], direction: str) -> None:
         self.metrics: dict[int, float] = {}
         self.evidence: list[Evidence] = []
         self.measured: set[Configuration] = set()
-        self._configurations: dict[int, Configuration] = {}
+        self._direction = direction
+        self._read: list[tuple[object, ...]] = []
+        self._of: dict[str, list[Evidence]] = {}
+        self._around: dict[tuple[str, Value], list[Point]] = {}
         self._differences: dict[int, dict[str, Value]] = {}
         self._codes: dict[int, int] = {}
         self._baseline: dict[str, Value] = {}
+        self._extend(results)
+
+    def up_to(self, results: Sequence[Experiment], direction: str) -> "History":
+        """The history of `results`: this one, read on, where it is of the first of them; else a new one."""
+        read = [_mark(experiment) for experiment in results[: len(self._read)]]
+        if direction != self._direction or read != self._read:
+            return History(results, direction)
+        self._extend(results[len(self._read) :])
+        return self
+
+    def _extend(self, results: Sequence[Experiment]) -> None:
+        self._around.clear()
         for experiment in results:
-            self._add(experiment, direction)
+            self._add(experiment, self._direction)
+            self._read.append(_mark(experiment))
 
     def _add(self, experiment: Experiment, direction: str) -> None:
         run, changes = experiment.run, changes_of(experiment)
@@ -75,7 +91,10 @@ class History:
             after = self.metrics.get(run)
             won = gain(after, before, direction) if after is not None and before is not None else None
             failed = experiment.status in ("crash", "checks_failed") and not interrupted(experiment)
-            self.evidence.append(Evidence(run, changes, won, experiment.status == "keep", failed))
+            item = Evidence(run, changes, won, experiment.status == "keep", failed)
+            self.evidence.append(item)
+            for name in changes:
+                self._of.setdefault(name, []).append(item)
 
     def _place(self, run: int, champion: int, changes: Mapping[str, tuple[Value, Value]]) -> None:
         base = self._differences.get(champion, {})
@@ -98,16 +117,18 @@ class History:
 
     def of(self, name: str) -> list[Evidence]:
         """Every experiment that changed `name`."""
-        return [item for item in self.evidence if name in item.changes]
+        return self._of.get(name, [])
 
     def around(self, name: str, value: Value) -> list[Point]:
         """What other values of `name` brought against `value`, the other constants being the same each time.
 
         A kept change is read backwards too: what it left behind is worse by as much as it gained.
         """
-        points = []
-        for item in self.evidence:
-            if item.only != name or not (item.failed or item.gain is not None):
+        if (name, value) in self._around:
+            return self._around[name, value]
+        points = self._around[name, value] = []
+        for item in self.of(name):
+            if len(item.changes) > 1 or not (item.failed or item.gain is not None):
                 continue
             old, new = item.changes[name]
             if old == value:
@@ -115,6 +136,11 @@ class History:
             elif new == value and item.gain is not None:
                 points.append(Point(old, -item.gain, item.run))
         return points
+
+
+def _mark(experiment: Experiment) -> tuple[object, ...]:
+    """What a later decision may change of a result."""
+    return experiment.run, experiment.segment, experiment.status, experiment.metric, experiment.flags
 
 
 def changes_of(experiment: Experiment) -> dict[str, tuple[Value, Value]]:

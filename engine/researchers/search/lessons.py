@@ -3,8 +3,9 @@
 from itertools import pairwise
 
 from engine.researchers.search.history import Evidence, History, Point, changes_of, interrupted
+from engine.researchers.search.sides import Sides, best_between, other_side, sides
 from engine.researchers.search.space import Constant, Space
-from engine.researchers.search.steps import NEAR, apart, between, further, position
+from engine.researchers.search.steps import between, further
 from engine.researchers.search.values import Value, is_number
 from engine.session.settings import Metric
 from engine.session.state import Experiment, gain
@@ -53,8 +54,8 @@ def hint_text(experiment: Experiment, history: History, space: Space) -> str:
     if evidence.gain is None and not evidence.failed:
         return f"{name} = {new} has no result that can be believed: run it again before building on it"
     points = _latest(history.around(name, old))
-    if constant is not None and position(constant, old) is not None:
-        return _sides(name, old, points, constant)
+    if constant is not None and (known := sides(constant, old, points)) is not None:
+        return _order(name, old, known, constant)
     return _choices(name, old, points, constant)
 
 
@@ -76,7 +77,11 @@ def _together(evidence: Evidence, history: History) -> str:
             point = known[-1]
             verdict = "could not run" if point.gain is None else "was worse" if point.worse else "was no worse"
             alone.append(f"{name} = {new} alone {verdict} in run {point.run}")
-    brought = "could not run" if evidence.gain is None else f"cost {-evidence.gain:.4g}"
+    brought = "could not run" if evidence.failed else "have no result"
+    if evidence.gain is not None:
+        brought = (
+            f"cost {-evidence.gain:.4g}" if evidence.gain < 0 else f"gained {evidence.gain:.4g}, which was not kept"
+        )
     return f"{names} together {brought}; {', '.join(alone)}"
 
 
@@ -108,39 +113,29 @@ def _onward(name: str, old: Value, new: Value, evidence: Evidence, history: Hist
     return f"{text}: go on to {ahead}"
 
 
-def _sides(name: str, value: Value, points: list[Point], constant: Constant) -> str:
-    here = position(constant, value) or 0.0
-    placed = [(place - here, point) for point in points if (place := position(constant, point.value)) is not None]
-    below = sorted((pair for pair in placed if pair[0] < 0 and pair[1].worse), key=lambda pair: -pair[0])
-    above = sorted((pair for pair in placed if pair[0] > 0 and pair[1].worse), key=lambda pair: pair[0])
-    if below and above:
-        low, high = below[0][1], above[0][1]
+def _order(name: str, value: Value, known: Sides, constant: Constant) -> str:
+    if known.below and known.above:
+        low, high = known.below[0], known.above[0]
         text = f"both {low.value} and {high.value} are worse than {value}: the best {name} lies between them"
-        closer = min(low, high, key=lambda point: float("inf") if point.gain is None else -point.gain)
-        middle = between(constant, value, closer.value)
-        if middle is None or apart(constant, middle, value) < NEAR:
-            return f"{text}, and nothing is left to tell apart: leave it at {value}"
-        return f"{text}; if anything, try {middle}, on the side that lost less"
-    known = below or above
-    if not known:
+        best = best_between(constant, value, low, high)
+        return f"{text}, and {value} is about it: leave it" if best is None else f"{text}; if anything, try {best}"
+    worse = known.below or known.above
+    if not worse:
         return f"{name} is not worse anywhere yet: vary it further"
-    values = " and ".join(str(point.value) for _, point in reversed(known))
-    nearest = known[0][1]
-    failed = " (could not run)" if nearest.gain is None else ""
-    verb = "are" if len(known) > 1 else "is"
-    side = "above" if below else "below"
-    text = f"{values} {verb} worse than {value}{failed} for {name}"
-    if len(known) > 1 and _worsening(known):
+    values = " and ".join(str(point.value) for point in reversed(worse))
+    failed = " (could not run)" if worse[0].gain is None else ""
+    text = f"{values} {'are' if len(worse) > 1 else 'is'} worse than {value}{failed} for {name}"
+    if len(worse) > 1 and _worsening(worse):
         text += ", the more so the further"
-    mirrored = further(constant, nearest.value, value)
-    if mirrored == value:
+    mirrored = other_side(constant, value, known)
+    if mirrored is None:
         return f"{text}, and {value} is the end of its range: leave it"
-    return f"{text}; {side} {value} nothing worse is known: try {mirrored}"
+    return f"{text}; {'above' if known.below else 'below'} {value} nothing worse is known: try {mirrored}"
 
 
-def _worsening(known: list[tuple[float, Point]]) -> bool:
-    """Whether each value further off (the list begins with the nearest) lost at least as much."""
-    losses = [float("inf") if point.gain is None else -point.gain for _, point in known]
+def _worsening(worse: tuple[Point, ...]) -> bool:
+    """Whether each value further off (the first is the nearest) lost at least as much."""
+    losses = [float("inf") if point.gain is None else -point.gain for point in worse]
     return all(near <= far for near, far in pairwise(losses))
 
 

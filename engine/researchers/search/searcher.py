@@ -27,6 +27,7 @@ class Search:
     def __init__(self, session: Path, seed: int) -> None:
         self._session = session
         self._seed = seed
+        self._history = History((), "")
 
     def propose(self, brief: Brief) -> Proposal:
         """The next change of constants. Errors: Exhausted, ResearcherFailed."""
@@ -38,8 +39,8 @@ class Search:
         remarks: list[str] = []
         chosen = _next_try(brief, asked, known, source, remarks)
         orders.save(self._session, asked)
-        history = History(brief.results, brief.metric.direction)
         if chosen is None:
+            history = self._history = self._history.up_to(brief.results, brief.metric.direction)
             fresh = _fresh(brief, known, source, history, self._ground(brief, asked, known, source, history))
             chosen = next(islice(fresh, len(brief.refusals), None), None)
         if chosen is None:
@@ -65,7 +66,7 @@ class Search:
             orders.save(self._session, asked)
         champion = next((item for item in brief.results if item.run == experiment.champion), None)
         before = [item for item in brief.results if item.run < experiment.run]
-        history = History([*before, experiment], brief.metric.direction)
+        history = self._history = self._history.up_to([*before, experiment], brief.metric.direction)
         found = {"result": lessons.result_text(experiment, champion, brief.metric)}
         if hint := lessons.hint_text(experiment, history, space.load(self._session)):
             found["next_action_hint"] = hint

@@ -1,7 +1,7 @@
 """The constants of the editable files: where each stands, its source text and its value; and how to change them."""
 
-import ast
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -59,38 +59,39 @@ def sources(files: Mapping[str, str], session: Path) -> Sources:
     for file, text in files.items():
         if not file.endswith(".py"):
             continue
-        try:
-            ast.parse(text)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
-            said = getattr(error, "msg", None) or str(error)
-            raise ResearcherFailed(
-                f"{file}, line {line}: does not parse ({said}), so its constants cannot be read; mend the file"
-            ) from error
-        for name, source in read_constants(text).items():
-            try:
-                value = read(source)
-            except ArithmeticRefused:
-                continue
+        for name, (source, value) in _constants(file, text).items():
             if name not in where:
                 where[name], texts[name], values[name] = file, source, value
     return Sources(dict(files), where, texts, values, _fixed(session))
 
 
-def _fixed(session: Path) -> dict[str, Value]:
-    """The constants of the session's prepare.py; none where it cannot be read: rules with them are passed over."""
-    found: dict[str, Value] = {}
+@lru_cache(maxsize=16)
+def _constants(file: str, text: str) -> dict[str, tuple[str, Value]]:
+    """Each constant's source text and value; the champion's text is the same for many proposals."""
+    found: dict[str, tuple[str, Value]] = {}
     try:
-        text = (session / FIXED).read_text(encoding="utf-8")
         constants = read_constants(text)
-    except (OSError, SyntaxError, ValueError):
-        return found
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        said = getattr(error, "msg", None) or str(error)
+        raise ResearcherFailed(
+            f"{file}, line {line}: does not parse ({said}), so its constants cannot be read; mend the file"
+        ) from error
     for name, source in constants.items():
         try:
-            found[name] = read(source)
+            found[name] = (source, read(source))
         except ArithmeticRefused:
             continue
     return found
+
+
+def _fixed(session: Path) -> dict[str, Value]:
+    """The constants of the session's prepare.py; none where it cannot be read: rules with them are passed over."""
+    try:
+        constants = _constants(FIXED, (session / FIXED).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ResearcherFailed):
+        return {}
+    return {name: value for name, (_, value) in constants.items()}
 
 
 def arrows(params: Mapping[str, tuple[str, str]]) -> str:

@@ -19,7 +19,7 @@ FILE = "search_space.toml"
 class Constant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One constant of the space. float and int lie in low…high (both included), a choice is one of `values`.
 
-    `first` are values to try first; `first_factor` gives them as factors of the champion's value instead.
+    `first` are values to try first.
     """
 
     name: str
@@ -30,7 +30,6 @@ class Constant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: bool = False
     values: tuple[Value, ...] = ()
     first: tuple[Value, ...] = ()
-    first_factor: tuple[float, ...] = ()
 
     def contains(self, value: Value) -> bool:
         """Whether `value` is of the declared kind and range."""

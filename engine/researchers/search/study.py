@@ -14,7 +14,7 @@ from engine.researchers.search.space import Constant, Space
 from engine.researchers.search.steps import rounded
 from engine.researchers.search.values import Value
 
-BEST, RECENT = 100, 200
+BEST, RECENT = 50, 200
 """A study of more results than these is slow and no wiser: the best so many and the last so many are told."""
 _STARTUP = 4
 

@@ -1,5 +1,6 @@
 """A constant's value: read from source, and written back the way the file writes its neighbours."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +16,14 @@ def plain(value: Any) -> Value:
     return None if value == "None" else value
 
 
+_PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]+)?")
+
+
 @lru_cache(maxsize=4096)
 def read(source: str) -> Value:
     """The value of a constant's source text, such as `2**15`. Errors: ArithmeticRefused."""
+    if match := _PLAIN.fullmatch(source):  # most are, and parsing costs ten times as much
+        return float(source) if match[1] or match[2] else int(source)
     value = evaluate(source)
     if value is not None and not isinstance(value, int | float | str | tuple | list):
         raise ArithmeticRefused(f"{source} is not a number, a text, None or a tuple")
