@@ -1,7 +1,7 @@
 """Text, tokenizers and token caches: where a session's training data comes from.
 
-Fixed for a session, like prepare.py, which is the door to this file. A corpus is parts to train on, parts to validate
-on and a hash of the text in them. A token cache is named by the hash of its data *and* of its tokenizer, so a stale one is
+Fixed for a session, like prepare.py, the door to this file. A corpus is parts to train on, parts to validate on and a
+hash of the text in them. A token cache is named by the hash of its data *and* of its tokenizer, so a stale one is
 never opened. No torch here: workers that tokenize start quickly.
 """
 
@@ -432,7 +432,7 @@ def _tokenize_part(
 
 def _workers(parts: list[Part]) -> int:
     """Processes worth starting: one unless there are hundreds of megabytes; a thread more or less changes nothing."""
-    size = sum(part.args[0].stat().st_size for part in parts)
+    size: int = sum(part.args[0].stat().st_size for part in parts)
     return min(os.cpu_count() or 1, len(parts), 1 + size // 50_000_000, 16)
 
 

@@ -191,7 +191,7 @@ def validation_rows() -> np.ndarray[Any, np.dtype[np.int64]]:
     order = np.random.default_rng(0).permutation(len(documents))
     lengths = np.diff(documents.ends, prepend=0)
     packer = Packer(zip(order.tolist(), lengths[order].tolist(), strict=True), MAX_SEQ_LEN + 1)
-    rows = []
+    rows: list[np.ndarray[Any, np.dtype[np.int64]]] = []
     while len(rows) < max(1, EVAL_TOKENS // MAX_SEQ_LEN) and (row := packer.row()):
         rows.append(np.empty(MAX_SEQ_LEN + 1, np.int64))
         fill(row, documents, rows[-1])

@@ -53,7 +53,8 @@ from typing import Any
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from prepare import BUDGET, BUDGET_UNIT, MAX_SEQ_LEN, CorpusError, evaluate_bpb, get_tokenizer, training_batches
+from corpus import CorpusError
+from prepare import BUDGET, BUDGET_UNIT, MAX_SEQ_LEN, evaluate_bpb, get_tokenizer, training_batches
 from torch import Tensor
 
 SEED = int(os.environ.get("OVERNIGHT_SEED", "1337"))
@@ -201,7 +202,7 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """Every block starts as the identity: what writes into the stream is zero, what reads has variance 1 / width."""
+        """Every block starts as the identity: what writes to the stream is zero, what reads has variance 1 / width."""
         for name, p in self.named_parameters():
             if p.ndim < 2:
                 continue

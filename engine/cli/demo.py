@@ -10,8 +10,8 @@ from engine.cli.new import report, told
 from engine.cli.output import Output
 from engine.cli.parsing import folder
 from engine.cli.prepare import prepare_session
-from engine.cli.sender import engine_of
 from engine.cli.trouble import DONE
+from engine.session.locking import engine_of
 from engine.session.paths import SessionPaths, sessions_dir
 
 NAME = "demo"
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 def run(args: argparse.Namespace, out: Output) -> int:
     """Make or find the session, start its engine, open the console."""
     paths = SessionPaths(folder(args) / NAME)
-    engine = engine_of(paths)
+    engine = engine_of(paths.lock)
     if not paths.exists:
         _make(paths, out)
     elif engine is None:
@@ -67,4 +67,4 @@ def _make(paths: SessionPaths, out: Output) -> None:
 
 
 def _document(paths: SessionPaths) -> dict[str, object]:
-    return {"session": paths.name, "path": str(paths.root), "engine": engine_of(paths)}
+    return {"session": paths.name, "path": str(paths.root), "engine": engine_of(paths.lock)}

@@ -8,7 +8,7 @@ from engine.cli.output import Output
 from engine.cli.trouble import DONE, FAILED, REFUSED
 from engine.session.inbox import Seen, request
 from engine.session.journal import read
-from engine.session.locking import Holder, holder
+from engine.session.locking import engine_of
 from engine.session.paths import SessionPaths
 from engine.session.state import State
 
@@ -35,12 +35,6 @@ def operator() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"user {os.getuid()}"
-
-
-def engine_of(paths: SessionPaths) -> Holder | None:
-    """The engine that runs the session now. A verb that holds the lock for a moment is none."""
-    held = holder(paths.lock)
-    return held if held is not None and held.kind == "engine" else None
 
 
 def send(
@@ -85,7 +79,7 @@ def send(
 def seen_now(paths: SessionPaths) -> tuple[State, Seen]:
     """The session's state, and what its reader sees of it. Errors: JournalError."""
     state = read(paths.journal)
-    engine = engine_of(paths)
+    engine = engine_of(paths.lock)
     current, champion = state.current, state.champion
     return state, Seen(
         run=current.run if current else None,

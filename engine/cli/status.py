@@ -11,9 +11,8 @@ import msgspec
 from engine.cli import figures, standing
 from engine.cli.output import Output, safe
 from engine.cli.parsing import add_session, session_of
-from engine.cli.sender import engine_of
 from engine.session.journal import read
-from engine.session.locking import Holder
+from engine.session.locking import Holder, engine_of
 from engine.session.paths import SessionPaths
 from engine.session.publiclog import read_log
 from engine.session.publicrecords import DIRECTIONS
@@ -30,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 def run(args: argparse.Namespace, out: Output) -> int:
     """Print it."""
     paths = session_of(args)
-    engine = engine_of(paths)
+    engine = engine_of(paths.lock)
     state = read(paths.journal)
     document = report(paths, state, engine)
     if not state.events and engine is None and paths.public_log.exists():

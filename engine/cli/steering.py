@@ -4,9 +4,10 @@ import argparse
 
 from engine.cli.output import Output
 from engine.cli.parsing import add_session, session_of
-from engine.cli.sender import add_wait, engine_of, seen_now, send
+from engine.cli.sender import add_wait, seen_now, send
 from engine.cli.trouble import Refused
 from engine.session.inbox import NEED_ENGINE, Seen
+from engine.session.locking import engine_of
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -20,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 def run(args: argparse.Namespace, out: Output) -> int:
     """Send it."""
     paths = session_of(args)
-    if args.verb in NEED_ENGINE and engine_of(paths) is None:
+    if args.verb in NEED_ENGINE and engine_of(paths.lock) is None:
         raise Refused(f"{args.verb} refused: no engine is running in {paths.name}, so there is nothing to {args.verb}")
     state, now = seen_now(paths)
     if args.verb == "abort":

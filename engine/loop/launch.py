@@ -10,8 +10,6 @@ from typing import BinaryIO
 import msgspec
 
 from engine.loop.main import LaunchRefused, new_start_id
-from engine.session import locking
-from engine.session.locking import Holder
 from engine.session.paths import SessionPaths
 from engine.session.settings import Limits
 
@@ -32,12 +30,6 @@ class Told(msgspec.Struct):
     ready: bool
     message: str = ""
     code: int = 0
-
-
-def engine_of(paths: SessionPaths) -> Holder | None:
-    """The engine that runs in the session now, or None."""
-    found = locking.holder(paths.lock)
-    return found if found is not None and found.kind == "engine" else None
 
 
 def start_daemon(

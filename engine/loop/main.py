@@ -164,6 +164,8 @@ def _watched(record: Record, tree: Tree, engine: Engine, settings: Settings, dir
         try:
             record.write(ev.EngineStopped(at=time.time(), reason=reason, failed=failed))
             Projection(record, tree).complete()
+            if record.state.current is None and record.state.segment is not None:
+                tree.commit_rest("what was learnt up to the engine's end", list(record.state.segments[-1].editable))
         except (NoRoom, GitTrouble, OSError):
             pass  # the reason is raised already, and the next start completes what is missing
 

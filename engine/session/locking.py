@@ -93,6 +93,12 @@ def holder(path: Path) -> Holder | None:
     return None
 
 
+def engine_of(path: Path) -> Holder | None:
+    """The engine that holds the lock at `path` now. A verb that holds it for a moment is none."""
+    held = holder(path)
+    return held if held is not None and held.kind == "engine" else None
+
+
 def _decode(text: bytes) -> Holder | None:
     try:
         return msgspec.json.decode(text, type=Holder)

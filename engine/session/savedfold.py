@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.session import fold, state
+from engine.session import state
 from engine.session.journal import Follower
 from engine.session.settings import Gate, Metric, Run
 from engine.session.state import State
@@ -21,18 +21,11 @@ _MEANING = 1  # raise it when an event comes to mean something else to the fold
 
 
 class _Saved(msgspec.Struct, array_like=True):
-    shape: int
     inode: int
     offset: int
     line: int
     last: bytes
     state: State
-
-
-class _Head(msgspec.Struct, array_like=True):
-    """Only the first field: read first, since the rest may have any shape."""
-
-    shape: int
 
 
 def path_of(journal: Path) -> Path:
@@ -44,9 +37,9 @@ def load(journal: Path) -> Follower:
     """A reader of `journal` that stands where the fold was saved; at the start where there is none that fits."""
     try:
         data = path_of(journal).read_bytes()
-        if msgspec.msgpack.decode(data, type=_Head).shape != _shape():
+        if data[:4] != _shape():
             return Follower(journal)
-        saved = msgspec.msgpack.decode(data, type=_Saved)
+        saved = msgspec.msgpack.decode(memoryview(data)[4:], type=_Saved)
         with journal.open("rb") as file:
             found = os.fstat(file.fileno())
             same = found.st_ino == saved.inode and found.st_size >= saved.offset
@@ -67,8 +60,8 @@ def save(follower: Follower) -> bool:
             if found.st_ino != follower.inode or found.st_size < follower.offset:
                 return False
             last = _print_of(file.fileno(), follower.offset)
-        saved = _Saved(_shape(), found.st_ino, follower.offset, follower.line, last, follower.state)
-        temporary.write_bytes(msgspec.msgpack.encode(saved))
+        saved = _Saved(found.st_ino, follower.offset, follower.line, last, follower.state)
+        temporary.write_bytes(_shape() + msgspec.msgpack.encode(saved))
         temporary.chmod(0o600)
         temporary.replace(path)
     except OSError:
@@ -82,8 +75,8 @@ def _print_of(fd: int, offset: int) -> bytes:
     return os.pread(fd, offset - start, start)
 
 
-def _shape() -> int:
-    """A number that changes with the fields of any record in the state."""
+def _shape() -> bytes:
+    """Four bytes that change with the fields of any record in the state."""
     records = (State, state.Experiment, state.Trial, state.Segment, state.Command, state.Decision, state.EngineRun)
     names = [record.__struct_fields__ for record in (*records, Gate, Metric, Run)]
-    return zlib.crc32(repr((_MEANING, fold.__name__, names)).encode())
+    return zlib.crc32(repr((_MEANING, names)).encode()).to_bytes(4, "big")

@@ -68,7 +68,9 @@ def session(tmp_path: Path, cache: Path) -> Callable[..., Path]:
         rewrite(folder / "prepare.py", {"MAX_SEQ_LEN": 64, "EVAL_TOKENS": 1024, "VOCAB_SIZE": 512})
         small = {"DEPTH": 2, "ASPECT_RATIO": 16, "HEAD_DIM": 16, "TOTAL_BATCH_SIZE": 512, "DEVICE_BATCH_SIZE": 4}
         rewrite(folder / "train.py", {**small, **(train or {})})
-        run_python(folder, "prepare.py", cache)
+        if not (cache / "tokens").exists():
+            made = run_python(folder, "prepare.py", cache)
+            assert made.returncode == 0, made.stderr
         return folder
 
     return make

@@ -99,7 +99,6 @@ def test_no_token_sees_the_future_or_past_its_window(pattern: str, load_train: C
     train = load_train({"DEPTH": 2, "ASPECT_RATIO": 16, "HEAD_DIM": 16}, {"MAX_SEQ_LEN": 32})
     window = 16 if pattern == "S" else 32
     train.make_masks(train.shape(50))
-    train._masks.setdefault((16, 32), None)
     q, k, v = (torch.randn(1, 2, 32, 16, dtype=train.DTYPE) for _ in range(3))
     v.requires_grad_()
     train.attend(q, k, v, window)[0, :, 20].float().sum().backward()

@@ -35,7 +35,7 @@ def test_progress_summary_seed_and_budget(session: Callable[..., Path], cache: P
     assert set(values) == NAMES
     assert values["num_steps"] == "3" and values["depth"] == "2" and 1 < float(values["val_bpb"]) < 8
 
-    same = run_python(folder, "train.py", cache, OMP_WAIT_POLICY="ACTIVE", OMP_NUM_THREADS="1")
+    same = run_python(folder, "train.py", cache, OMP_NUM_THREADS="1")
     other = run_python(folder, "train.py", cache, OVERNIGHT_SEED="7", OVERNIGHT_BUDGET="2")
     assert summary(same.stdout)["val_bpb"] == values["val_bpb"]
     assert summary(other.stdout)["val_bpb"] != values["val_bpb"] and summary(other.stdout)["num_steps"] == "2"

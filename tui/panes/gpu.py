@@ -1,4 +1,4 @@
-"""The machine: each device's memory, load, power, temperature, clocks, processes; CPU and memory where there is none."""
+"""The machine: each device's memory, load, power, temperature, clocks, processes; CPU and memory without one."""
 
 from __future__ import annotations
 
