@@ -8,7 +8,7 @@ the functions below; nobody changes this file during a session.
 MAX_SEQ_LEN = 256  # tokens of context
 EVAL_TOKENS = 65536  # validation tokens behind val_bpb
 VOCAB_SIZE = 1024  # at most; bos included
-BUDGET = 100  # of each experiment, in BUDGET_UNIT
+BUDGET = 80  # of each experiment, in BUDGET_UNIT
 BUDGET_UNIT = "steps"  # "seconds" of training or optimizer "steps"
 DATA = "demo"  # "demo", "climbmix" or a path to .parquet, .jsonl, .txt, .md
 DATA_HASH = ""  # what the data must be; "" = not pinned

@@ -373,6 +373,7 @@ def largest_batch(model: nn.Module, vocab: int) -> int:
         ids = None
         model.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()  # what did not fit is not what the run needs
         batch //= 2
         print(f"out of memory: DEVICE_BATCH_SIZE halved to {batch}", flush=True)
     return batch

@@ -25,7 +25,8 @@ from tui.deeds import Deeds
 from tui.loading import Loading
 from tui.model import View
 from tui.panes.footer import AskLine
-from tui.panes.wishes import Said
+from tui.panes.pane import Pane
+from tui.panes.wishes import Said, Sized
 from tui.screens.main import MainScreen
 from tui.table.virtual import VirtualTable
 from tui.wire import Wire, counting
@@ -268,6 +269,10 @@ class OvernightApp(App[str], inherit_bindings=False):
         self.main.show(self.view)
         off = frozenset(action.id for action in ACTIONS if self.deeds.refusal(action.id))
         self.main.keys.show(self.keys, off)
+        self._see_to_panes()
+
+    def _see_to_panes(self) -> None:
+        """Fetch what panes on screen have to show and the state does not hold."""
         self._fetch_diff()
         if not self._log_open and self.main.shows("runlog"):
             self.open_log(None)
@@ -376,6 +381,12 @@ class OvernightApp(App[str], inherit_bindings=False):
     @on(Said)
     def _said(self, event: Said) -> None:
         self.deeds.said(event.text)
+
+    @on(Sized)
+    def _sized(self, event: Sized) -> None:
+        if isinstance(event.pane, Pane):
+            event.pane.show(self.view)
+            self._see_to_panes()
 
     @on(AskLine.Answered)
     def _answered(self, event: AskLine.Answered) -> None:

@@ -183,8 +183,7 @@ class Deeds:
         app.repaint()
 
     def _message(self) -> None:
-        self.app.main.show_pane("researcher")
-        self.app.main.researcher.write()
+        self._write("")
 
     def said(self, text: str) -> None:
         """The input line was sent."""
@@ -199,8 +198,12 @@ class Deeds:
             self.app.tell(answer.why, bad=True)
             return
         self._send(answer)
-        self.app.main.show_pane("researcher")
-        self.app.main.researcher.write(answer.args["text"])
+        self._write(answer.args["text"])
+
+    def _write(self, text: str) -> None:
+        pane = self.app.main.researcher
+        pane.write(text)
+        self.app.main.show_pane("researcher", pane.input)
 
     def _note(self) -> None:
         run = self.app.view.selected

@@ -113,6 +113,7 @@ def revert(view: View) -> Answer:
         _names("taken back", target),
         *_withdrawn(state, outcome.withdrawn),
         *_comes_back(state, champion, outcome.champion),
+        *_under_way(state, outcome.line),
         [("u undoes it. The commits stay.", "dim")],
     ]
     order = Order("revert", {"run": str(target.run)}, Seen(champion=champion.run), f"reverting run {target.run}…")
@@ -132,6 +133,7 @@ def keep(view: View) -> Answer:
     if selected.flags:
         lines.append([("⚑ flagged: ", "warn"), (", ".join(selected.flags), "warn")])
     lines += [*_withdrawn(state, outcome.withdrawn), *_comes_back(state, champion, outcome.champion)]
+    lines += _under_way(state, outcome.line)
     lines.append([("u undoes it.", "dim")])
     ground = Seen(champion=champion.run if champion else None)
     order = Order("keep", {"run": str(selected.run)}, ground, f"keeping run {selected.run}…")
@@ -150,6 +152,7 @@ def undo(view: View) -> Answer:
         [(f"{decision.kind} {decision.run}", "strong"), (f" by {inert(decision.by)} is taken back", "")],
         *_withdrawn(view.state, outcome.withdrawn),
         *_comes_back(view.state, champion, outcome.champion),
+        *_under_way(view.state, outcome.line),
     ]
     order = Order("undo", {}, Seen(champion=champion.run if champion else None), "undoing…")
     return Question("Undo the last decision?", lines, CONFIRM, "undo", order)
@@ -183,6 +186,15 @@ def _names(what: str, experiment: Experiment) -> Line:
 
 def _withdrawn(state: State, runs: tuple[int, ...]) -> list[Line]:
     return [_names("withdrawn", found) for run in runs if (found := state.experiment(run))]
+
+
+def _under_way(state: State, line: tuple[int, ...]) -> list[Line]:
+    """What becomes of the experiment under way when its champion is withdrawn."""
+    current = state.current
+    if current is None or current.champion is None or current.champion in line:
+        return []
+    text = f"run {current.run} was begun on run {current.champion}: it finishes and is discarded"
+    return [[(f"{'under way':<12}", "dim"), (text, "warn")]]
 
 
 def _comes_back(state: State, before: Experiment | None, run: int) -> list[Line]:

@@ -19,6 +19,8 @@ class Promises:
         self.ended: list[int] = []
         self.baselines = 0
         self.ended_at_start = 0
+        self.queued: set[str] = set()
+        self.answered: set[str] = set()
 
     def __call__(self, world: World, event: ev.AnyEvent) -> None:
         self.lines_hold(world)
@@ -32,6 +34,12 @@ class Promises:
             self.decided(world, event)
         elif isinstance(event, ev.ExperimentEnded):
             self.over(world, event)
+        elif isinstance(event, ev.CommandQueued):
+            assert event.id not in self.queued, "a command is taken in once"
+            self.queued.add(event.id)
+        elif isinstance(event, ev.CommandDone | ev.CommandRefused):
+            assert event.id not in self.answered, "a command is answered once"
+            self.answered.add(event.id)
 
     def lines_hold(self, world: World) -> None:
         state = world.state

@@ -90,7 +90,7 @@ def test_a_stale_command_changes_nothing_but_its_refusal(
     story.tell(ev.EngineStarted(at=1, pid=1, host="h", start_id="new"))
     story.began()
     before = copied(story.state)
-    assert refusal(ask(story, kind, seen, **args)) == why
+    assert refusal(ask(story, kind, seen, True, **args)) == why
     assert without_commands(story.state) == without_commands(before)
 
 
@@ -184,7 +184,7 @@ def test_notes_are_written_down(story: Story) -> None:
 def test_commands_before_anything_was_measured_are_refused_and_harm_nothing() -> None:
     story = Story()
     for kind, args in (("revert", {"run": "1"}), ("keep", {"run": "1"}), ("undo", {}), ("abort", {})):
-        assert refusal(ask(story, kind, **args))
+        assert refusal(ask(story, kind, None, True, **args))
 
 
 def test_undo_never_leaves_a_segment_without_a_champion() -> None:

@@ -32,8 +32,8 @@ from engine.session.settings import Gate, Metric
 from engine.session.state import State
 
 METRICS = (0.9, 0.95, 0.93, 0.89, 0.95, 1.2, 0.5, -1.0, 0.90001)
-OFTEN = ("revert", "keep", "undo", "abort", "say", "pause")
-SELDOM = ("stop", "resume", "edit", "note", "unsay", "nonsense")
+OFTEN = ("revert", "keep", "undo", "abort", "say", "unsay")
+SELDOM = ("stop", "resume", "edit", "note", "pause", "nonsense")
 
 
 class Choices:
@@ -328,7 +328,7 @@ class World:
         texts = {
             "say": {"text": "hello"},
             "note": {"text": "well"},
-            "unsay": {"id": next(iter(self.state.messages), "")},
+            "unsay": {"id": next(reversed(self.state.messages), "")},
         }
         key = ("gate.jump", "metric.unit")[self.choices.of(2)] if kind == "edit" else ""
         args = {"run": run} if kind in ("revert", "keep") else texts.get(kind, {})

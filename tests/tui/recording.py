@@ -99,7 +99,9 @@ class Recording:
         """Its trial begins."""
         self.write(ev.TrialBegan(at=self.tick(), run=run, trial=1, commit=f"{run:07x}", seed=1337))
 
-    def end(self, run: int, status: str, metric: float | None, reason: str = "by the rule", flags: tuple[str, ...] = ()) -> None:
+    def end(
+        self, run: int, status: str, metric: float | None, reason: str = "by the rule", flags: tuple[str, ...] = ()
+    ) -> None:
         """Its trial ends, it is decided and logged."""
         metrics = {} if metric is None else {"val_bpb": metric, "peak_vram_mb": 44200.0 + run, "mfu_percent": 39.8}
         outcome = "ok" if metric is not None else "crash"
@@ -152,7 +154,7 @@ class Recording:
         for step in range(1, steps + 1):
             loss = 3.2 + 6 / (1 + step / 20)
             lines.append(
-                f"step {step:05d} ({step / of * 100:.1f}%) | loss: {loss:.6f} | lrm: 1.00 | dt: 376ms | tok/sec: 1,394,022 |"
-                f" mfu: 39.8% | epoch: 1 | remaining: {(of - step) * 376 // 1000}s\r"
+                f"step {step:05d} ({step / of * 100:.1f}%) | loss: {loss:.6f} | lrm: 1.00 | dt: 376ms |"
+                f" tok/sec: 1,394,022 | mfu: 39.8% | epoch: 1 | remaining: {(of - step) * 376 // 1000}s\r"
             )
         self.paths.run_log.write_text("".join(lines), encoding="utf-8")

@@ -18,12 +18,14 @@ from tui.actions import BY_ID
 from tui.app import OvernightApp
 from tui.loading import Loading
 from tui.model import View
+from tui.panes.folded import fold_words
 from tui.runs import line_width, plain
 from tui.screens.dialogs import ConfirmScreen, confirming_key, facts
-from tui.screens.folded import fold_words
 from tui.steering import Order, Question
 
-LONG_DIFF = "--- a/train.py\n+++ b/train.py\n@@ -1,0 +1,60 @@\n" + "".join(f"+line {n} \x1b[31mred\n" for n in range(60))
+LONG_DIFF = "--- a/train.py\n+++ b/train.py\n@@ -1,0 +1,60 @@\n" + "".join(
+    f"+line {n} \x1b[31mred\n" for n in range(60)
+)
 
 
 def question(lines: int = 3, diff_of: int | None = 4) -> Question:
@@ -112,7 +114,9 @@ async def test_until_the_diff_is_there_it_says_that_it_is_being_read() -> None:
         assert "fact 2" in text_of(without.text.lines) and "changed" not in text_of(without.text.lines)
 
 
-@given(st.lists(st.tuples(st.text(st.sampled_from("ab 漢é"), max_size=40), st.just("")), max_size=4), st.integers(4, 40))
+@given(
+    st.lists(st.tuples(st.text(st.sampled_from("ab 漢é"), max_size=40), st.just("")), max_size=4), st.integers(4, 40)
+)
 def test_folding_between_words_loses_no_word_and_keeps_the_width(line: list[tuple[str, str]], width: int) -> None:
     folded = fold_words(line, width, 3)
     assert all(line_width(part) <= width for part in folded)
@@ -154,9 +158,20 @@ async def test_a_revert_is_sent_with_what_its_operator_saw_and_only_when_confirm
     recording.let_go()
 
 
-def test_the_keys_of_destructive_acts_are_not_the_confirming_key(tmp_path: Path) -> None:
-    state = read(Recording(tmp_path).open().night(5).paths.journal)
-    asked = steering.revert(View(state=state, loaded=True))
-    assert isinstance(asked, Question | steering.No)
+def test_a_question_tells_what_becomes_of_the_experiment_on_a_champion_that_goes(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open()
+    for metric in (0.99, 0.98, 0.97):
+        recording.experiment("keep", metric)
+    recording.train(recording.begin("under way"))
+    view = View(state=read(recording.paths.journal), loaded=True)
+    asked = steering.revert(view)
+    assert isinstance(asked, Question)
+    assert "run 4 was begun on run 3: it finishes and is discarded" in text_of(asked.lines)
+    view.state.experiments[-1].champion = 2
+    asked = steering.revert(view)
+    assert isinstance(asked, Question) and "under way" not in text_of(asked.lines), "its own champion stays"
+
+
+def test_no_destructive_act_is_asked_for_by_the_confirming_key() -> None:
     for id in ("decide.revert", "decide.keep", "loop.abort", "loop.stop", "decide.undo"):
         assert steering.CONFIRM not in BY_ID[id].keys

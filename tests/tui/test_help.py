@@ -8,8 +8,8 @@ from stage import Stage, text_of, until
 
 from tui.actions import ACTIONS, BY_ID, PANES, keys_text
 from tui.movement import MOVES
+from tui.panes.folded import FoldedView
 from tui.runs import line_width, plain
-from tui.screens.folded import FoldedView
 from tui.screens.help import HERE, HelpScreen, lines
 
 KEYS = {action.id: action.keys for action in ACTIONS} | {move.id: move.keys for move in MOVES}

@@ -9,9 +9,9 @@ from textual.widget import Widget
 from tui import chartdata
 from tui.braille import results_plot
 from tui.model import View
+from tui.panes.folded import FoldedView
 from tui.panes.pane import Pane
 from tui.runs import Line, line_width
-from tui.screens.folded import FoldedView
 
 
 def lines(view: View, width: int, height: int) -> list[Line]:

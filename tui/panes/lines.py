@@ -92,7 +92,10 @@ class LinesView(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         """Keep the place."""
+        before = self._top
         self._clamp()
+        if self._top != before:
+            self.refresh()
 
     def on_mouse_scroll_down(self) -> None:
         """Scroll with the wheel."""

@@ -12,6 +12,7 @@ from tui.actions import PANES
 from tui.fitting import shorten, width_of
 from tui.model import View
 from tui.palette import palette
+from tui.panes.wishes import Sized
 from tui.runs import Line, line_width, strip_of
 
 
@@ -66,6 +67,10 @@ class Pane(Widget):
     def __init__(self) -> None:
         super().__init__(id=f"pane-{self.ident}")
         self.heading = Heading(PANES.index(self.ident) + 1, self.title)
+
+    def on_resize(self) -> None:
+        """Its body has its new size after the next refresh."""
+        self.call_after_refresh(self.post_message, Sized(self))
 
     def on_descendant_focus(self) -> None:
         """The heading tells where the keys go."""

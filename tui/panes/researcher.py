@@ -117,11 +117,10 @@ class ResearcherPane(Pane):
         self.heading.say((" · ".join(part for part in (who, f"{waiting} queued" if waiting else "") if part), ""))
 
     def write(self, text: str = "") -> None:
-        """Go to the input line, with `text` in it where there is nothing."""
+        """Put `text` on the input line; "" leaves what is half written there."""
         if text:
             self.input.value = text
             self.input.cursor_position = len(text)
-        self.input.focus()
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

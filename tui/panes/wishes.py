@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.message import Message
+from textual.widget import Widget
 
 
 class Said(Message):
@@ -11,3 +12,11 @@ class Said(Message):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = text
+
+
+class Sized(Message):
+    """A pane has got its size, and can be painted."""
+
+    def __init__(self, pane: Widget) -> None:
+        super().__init__()
+        self.pane = pane

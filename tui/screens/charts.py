@@ -18,8 +18,8 @@ from tui.braille import Curve, curves_plot, results_plot
 from tui.chartdata import Loss
 from tui.losscurves import CurveReader
 from tui.model import View
+from tui.panes.folded import FoldedView
 from tui.runs import Line, plain
-from tui.screens.folded import FoldedView
 from tui.screens.full import FullScreen, Row, keys_line
 
 _BOTH_ROWS = 26  # rows of a screen from which on both charts are shown
@@ -119,7 +119,9 @@ class ChartsScreen(FullScreen[None]):
         self._say_loss()
 
     def _say(self, state: State, segment: Segment | None, known: list[str]) -> None:
-        self._title.say([(f"charts · {inert(self._view.name)}", "strong")], [(plain(chartdata.best_words(state)), "strong")])
+        self._title.say(
+            [(f"charts · {inert(self._view.name)}", "strong")], [(plain(chartdata.best_words(state)), "strong")]
+        )
         at = f"{known.index(self.metric) + 1} of {len(known)} metrics" if known else ""
         which = ""
         if segment is not None and len(state.segments) > 1:
@@ -177,7 +179,7 @@ class ChartsScreen(FullScreen[None]):
             self.app.call_from_thread(self._take, found)
 
     def _take(self, found: tuple[Loss, Loss]) -> None:
-        if found != self._curves and self.is_mounted:
+        if found != self._curves and self.is_attached:
             self._curves = found
             self._loss.relay()
             self._say_loss()

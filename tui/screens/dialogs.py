@@ -17,8 +17,8 @@ from tui.actions import key_text
 from tui.diffview import layout, parse
 from tui.fitting import width_of
 from tui.movement import bindings
+from tui.panes.folded import FoldedView, fold_words
 from tui.runs import Line
-from tui.screens.folded import FoldedView, fold_words
 from tui.steering import Question
 
 _LABEL = 12  # cells of the labels in a question's lines
@@ -73,7 +73,11 @@ class ConfirmScreen(ModalScreen[bool]):
     ConfirmScreen Button { margin-right: 2; min-width: 12; }
     ConfirmScreen #question-more { width: 1fr; text-align: right; color: $text-muted; height: 1; }
     ConfirmScreen:ansi > #question { background: ansi_default; }
-    ConfirmScreen:ansi Button:focus { text-style: bold reverse; }
+    ConfirmScreen Button { background: $panel; color: $foreground; }
+    ConfirmScreen #question-do { color: $warning; }
+    ConfirmScreen Button:focus { background: $surface; color: $primary; text-style: bold reverse; }
+    ConfirmScreen:ansi Button { background: ansi_default; color: ansi_default; }
+    ConfirmScreen:ansi Button:focus { background: ansi_default; color: ansi_default; text-style: bold reverse; }
     """
     AUTO_FOCUS = "#question-cancel"
 
@@ -86,23 +90,24 @@ class ConfirmScreen(ModalScreen[bool]):
         self._diff, self._problem = diff, ""
         # Made here, not when composed: whoever brings the diff may come before the screen is up.
         self.text = FoldedView(self._laid, id="question-text")
+        self._box = Vertical(id="question")
         self._more = Static("", id="question-more", markup=False)
 
     def compose(self) -> ComposeResult:
         """Title, text, buttons."""
         word = f"{key_text(self.key)}  {self.question.word}"
-        with Vertical(id="question"):
+        with self._box:
             yield Static(self.question.title, id="question-title", markup=False)
             yield self.text
             with Horizontal(id="question-buttons"):
                 yield Button("Esc  cancel", id="question-cancel", compact=True)
-                yield Button(_plain(word), id="question-do", variant="warning", compact=True)
+                yield Button(_plain(word), id="question-do", compact=True)
                 yield self._more
 
     def show_diff(self, diff: str, problem: str = "") -> None:
         """The diff is here, or `problem` says why it is not."""
         self._diff, self._problem = diff, problem
-        if self.is_mounted:
+        if self._box.is_attached:
             self._fit()
 
     def on_mount(self) -> None:
@@ -145,10 +150,9 @@ class ConfirmScreen(ModalScreen[bool]):
         return lines
 
     def _fit(self) -> None:
-        box = self.query_one("#question")
         width = max(20, min(_WIDEST, self.size.width - 4))
         height = min(self.size.height - 2, len(self._laid(width - 5)) + _CHROME)
-        box.styles.width, box.styles.height = width, max(_CHROME + 1, height)
+        self._box.styles.width, self._box.styles.height = width, max(_CHROME + 1, height)
         self.text.relay()
         self.call_after_refresh(self._say_more)
 

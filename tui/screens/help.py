@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 from tui.actions import ACTIONS, BY_ID, PANES, Action, keys_text
 from tui.fitting import width_of
 from tui.movement import MOVES
+from tui.panes.folded import FoldedView, fold_words
 from tui.runs import Line
-from tui.screens.folded import FoldedView, fold_words
 from tui.screens.full import FullScreen, Row, keys_line
 
 HERE: dict[str, tuple[str, ...]] = {
@@ -56,10 +56,10 @@ def lines(
     if problems:
         out.append([])
     if pane in HERE:
-        out.append([(f"In this pane: {BY_ID[f'pane.{pane}'].title}", "title")])
+        out += fold_words([(f"In this pane: {BY_ID[f'pane.{pane}'].title}", "title")], width)
         for id in HERE[pane]:
             out += _entry(BY_ID[id], keys, wide, width, read_only, off)
-        out += [[("  moving  ", ""), (_moves(keys), "accent")], []]
+        out += [*fold_words([("  moving  ", ""), (_moves(keys), "accent")], width, 4), []]
     group = ""
     for action in ACTIONS:
         if action.group != group:

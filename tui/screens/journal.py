@@ -118,7 +118,7 @@ class JournalScreen(FullScreen[None]):
             self.app.call_from_thread(self._take, document)
 
     def _take(self, document: Document) -> None:
-        if self.is_mounted:
+        if self.is_attached:
             self._document = document
             self.run_worker(self._write(document), exclusive=True, group="journal-text")
 

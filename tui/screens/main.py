@@ -116,10 +116,15 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.call_after_refresh(self._complete)
 
     def _complete(self) -> None:
+        # All of them, shown or not: a pane that had to be made first would miss the keys typed meanwhile.
+        fresh = [pane for ident in PANES if not (pane := self.pane(ident)).is_attached]
+        for pane in fresh:
+            pane.display = False
+        self.body.mount_all(fresh)
         self._painted = True
         self._show_fitting()
 
-    # The panes, each made and imported when it is first needed
+    # The panes, imported and made only after the first paint
 
     def pane(self, ident: str) -> Pane:
         """The pane of this name."""
@@ -181,15 +186,14 @@ class MainScreen(Screen[None], inherit_bindings=False):
         size = self.size or self.app.size
         return Size(size.width, max(1, size.height - status.ROWS - 1))
 
-    def show_pane(self, ident: str) -> None:
-        """Bring a pane on screen and give it the focus."""
+    def show_pane(self, ident: str, target: Widget | None = None) -> None:
+        """Bring a pane on screen and give it, or `target` within it, the focus."""
         self.body.front = ident
         size = self._body_size()
         if layouts.mode(size.width, size.height) == "two" and ident not in ("experiments", "notes"):
             self.body.beside = ident
         self._show_fitting()
-        # A pane that was just made takes the focus once it is there.
-        self.call_after_refresh(self.pane(ident).focus_target.focus)
+        (target or self.pane(ident).focus_target).focus()
 
     def step_pane(self, step: int) -> None:
         """The next pane on screen; where only one is, the next of all."""
@@ -208,9 +212,6 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if not self._painted:
             return
         places = self.body.places(self._body_size())
-        fresh = [pane for ident in places if not (pane := self.pane(ident)).is_attached]
-        if fresh:
-            self.body.mount_all(fresh)
         for ident, pane in self._made.items():
             if pane.display != (ident in places):
                 pane.display = ident in places

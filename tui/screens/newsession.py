@@ -97,7 +97,7 @@ class NewSessionScreen(ModalScreen[str]):
     async def _wait(self, name: str, tier: str, data: str) -> None:
         ran = await self._create(name, tier, data)
         self.busy = False
-        here = self.is_mounted and self.is_attached
+        here = self.is_attached
         if ran.code == 0:
             self.app.notify(f"{inert(name)} is made", markup=False)
             if here:

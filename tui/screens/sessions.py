@@ -46,6 +46,7 @@ class SessionsScreen(FullScreen[SessionPaths]):
         self.folder, self.here, self.read_only = folder, here, read_only
         self._reader = SessionReader(folder, write=not read_only)
         self._loaded = False
+        self._painted: tuple[list[Path], int] = ([], 0)
         self._starting: set[Path] = set()
         self._wanted: Path | None = here.root  # where the cursor is to go once it is listed
         self.source: ListSource[Summary] = ListSource(
@@ -98,7 +99,7 @@ class SessionsScreen(FullScreen[SessionPaths]):
             self.app.call_from_thread(self._take, found, True)
 
     def _take(self, found: list[Summary], complete: bool) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         before = len(self.source)
         changed = self.source.replace(found)
@@ -108,11 +109,19 @@ class SessionsScreen(FullScreen[SessionPaths]):
         if not before and found:
             # By habit the table follows its end; here the newest stands first.
             self.table.action_move("start")
-        if changed < max(before, len(found)) or not found:
-            self.table.reload()
+        self._repaint(before, changed)
         if self._wanted is not None and self.table.select(self._wanted):
             self._wanted = None
         self._say()
+
+    def _repaint(self, before: int, changed: int) -> None:
+        """Only rows that are different; all of them when they are others, and once a minute for the last column."""
+        order, minute = [summary.paths.root for summary in self.source_records()], int(time.time() // 60)
+        if (order, minute) != self._painted or not order:
+            self._painted = (order, minute)
+            self.table.reload()
+        elif changed < before:
+            self.table.update_rows(changed)
 
     def _say(self) -> None:
         running = sum(summary.running for summary in self.source_records())
@@ -204,7 +213,7 @@ class SessionsScreen(FullScreen[SessionPaths]):
 
     def _answer(self, ran: Ran, done: str) -> None:
         self._tell(done if ran.code == 0 else ran.sentence, bad=ran.code != 0)
-        if self.is_mounted:
+        if self.is_attached:
             self.look()
 
     def _tell(self, text: str, *, bad: bool = False) -> None:
