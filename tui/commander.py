@@ -15,6 +15,7 @@ from engine.session.paths import SessionPaths
 from tui.steering import Order
 
 _VERB_S = 120.0
+_ONLY_LOOKS = ("show",)
 
 
 class Sent(NamedTuple):
@@ -116,6 +117,10 @@ async def run_words(*words: str, text: str | None = None, limit_s: float | None 
         process.kill()
         await process.wait()
         return Ran(1, {}, f"overnight {words[0]} did not end within {limit_s:.0f} s and was killed")
+    except asyncio.CancelledError:
+        if words[0] in _ONLY_LOOKS:  # what acts goes on without us
+            process._transport.close()  # type: ignore[attr-defined]  # kills it, and closes its pipes before the loop ends
+        raise
     try:
         document = msgspec.json.decode(out, type=dict[str, object])
     except msgspec.DecodeError:

@@ -70,6 +70,8 @@ class Deeds:
             self._by_id[id]()
             self.app.repaint()
         elif id.startswith("pane."):
+            if id == "pane.diff":
+                self.app.main.diff.retry()
             self.app.main.show_pane(id.removeprefix("pane."))
 
     def refusal(self, id: str) -> str:

@@ -37,12 +37,15 @@ from engine.session.settings import Settings, SettingsError
 TICK_S = 0.2
 """How often the inbox is looked at while something else is awaited."""
 
+ENGINE = "engine"
+"""Who paused the session, where it was the engine itself."""
+
 Work = Callable[[], Callable[[], None]]
 """Done in the worker's thread; what it returns is called on the engine's own."""
 
 
-class Interrupted(Exception):
-    """The process was asked to end by a signal."""
+class NoBaseline(Exception):
+    """The baseline gave no result, and nobody stays who could mend it. The message says why."""
 
 
 class Engine:
@@ -76,7 +79,7 @@ class Engine:
         self._signal = self._signal or name
 
     def run(self) -> str:
-        """Go on until there is a reason to stop; returns it. Errors: NoRoom, GitTrouble, OSError."""
+        """Go on until there is a reason to stop; returns it. Errors: NoBaseline, NoRoom, GitTrouble, OSError."""
         try:
             while True:
                 self._listen()
@@ -92,6 +95,8 @@ class Engine:
                 elif isinstance(planned, Stop):
                     return planned.reason
                 elif isinstance(planned, Wait):
+                    if not self.stay and self.record.state.pause_by == ENGINE:
+                        raise NoBaseline(self.record.state.pause_reason)
                     self._idle()
                 elif isinstance(planned, Propose) and self._exhausted:
                     if not self.stay:
@@ -343,7 +348,7 @@ class Engine:
     def _pause_exhausted(self) -> None:
         reason = f"the researcher has nothing left to try: {self._exhausted}"
         self._exhausted = ""
-        self._write([ev.PauseSet(at=time.time(), paused=True, by="engine", reason=reason)])
+        self._write([ev.PauseSet(at=time.time(), paused=True, by=ENGINE, reason=reason)])
 
     # leaving
 

@@ -11,7 +11,7 @@ from types import FrameType
 
 from engine.gpu.locks import DeviceError, pick
 from engine.gpu.sampler import Sampler
-from engine.loop.engine import Engine
+from engine.loop.engine import ENGINE, Engine, NoBaseline
 from engine.loop.projection import Projection
 from engine.loop.record import Listener, NoRoom, Record, keep_reserve, spend_reserve
 from engine.loop.recovery import StartRefused, check_tree, mend, sweep_children, take_dirt
@@ -77,7 +77,7 @@ def run(
             return _run(record, repo, settings, limits or settings.limits, dirty, stay, start_id, ready)
         except (SettingsError, StartRefused, DeviceError) as error:
             raise LaunchRefused(str(error), 4) from error
-        except (GitTrouble, JournalError, NoRoom) as error:
+        except (GitTrouble, JournalError, NoBaseline, NoRoom) as error:
             raise LaunchRefused(str(error), 4 if record is None else 1) from error
         finally:
             if record is not None:
@@ -133,6 +133,8 @@ def _run(
             record.write(
                 ev.Trouble(at=time.time(), text=f"left over from an earlier engine, killed: {', '.join(killed)}")
             )
+        if record.state.paused and record.state.pause_by == ENGINE:  # whoever starts anew has mended what it was for
+            record.write(ev.PauseSet(at=time.time(), paused=False, by=ENGINE, reason="started again"))
         ready()
         return _watched(record, tree, engine, settings, dirty)
     finally:

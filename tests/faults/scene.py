@@ -21,7 +21,9 @@ FRONT = [sys.executable, "-m", "engine.cli.front"]
 PATIENCE_S = 60.0
 
 
-def verb(lab: Lab, *words: str, env: Mapping[str, str] = ENV, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def verb(
+    lab: Lab, *words: str, env: Mapping[str, str] = ENV, prefix: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """`overnight VERB … -s SESSION`, ended. `prefix`: a program that starts it, with its arguments."""
     command = [*prefix, *FRONT, words[0], "-s", str(lab.root), *words[1:]]
     return subprocess.run(
@@ -29,7 +31,9 @@ def verb(lab: Lab, *words: str, env: Mapping[str, str] = ENV, prefix: tuple[str,
     )
 
 
-def start(lab: Lab, *words: str, env: Mapping[str, str] = ENV, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def start(
+    lab: Lab, *words: str, env: Mapping[str, str] = ENV, prefix: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """One experiment after the baseline, in the foreground."""
     return verb(lab, "start", "--foreground", "--experiments", "1", *words, env=env, prefix=prefix)
 

@@ -111,7 +111,7 @@ def test_a_bad_overnight_toml_is_refused_with_file_line_key_and_what_is_allowed(
 
 
 def test_overnight_toml_in_bytes_that_are_no_text_is_refused_as_a_daemon_too(lab: Lab) -> None:
-    lab.paths.settings.write_bytes(b"[gate]\nkind = \"\xff\"\n")
+    lab.paths.settings.write_bytes(b'[gate]\nkind = "\xff"\n')
     assert "overnight.toml" in refused(lab)
 
 

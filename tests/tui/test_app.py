@@ -170,7 +170,9 @@ async def test_a_stopped_session_writes_nothing_while_nobody_touches_it(tmp_path
     recording = Recording(tmp_path).open().night(4)
     recording.write(ev.EngineStopped(at=recording.tick(), reason="done"))
     async with console(recording, (200, 50)) as (app, pilot):
-        await until(pilot, lambda: app.view.snapshot is not None and len(app.main.on_screen()) == 7)
+        await until(pilot, lambda: "CPU" in screen_text(app) or "VRAM" in screen_text(app).partition("3  GPU")[2])
+        await until(pilot, lambda: "no diff" in screen_text(app))  # no git here: what it comes to, and it stays
+        await pilot.pause(1.5)
         before = screen_text(app)
         painted = app._painted
         await pilot.pause(2.5)
