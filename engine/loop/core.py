@@ -70,9 +70,9 @@ def limit_reached(state: State, now: float) -> str:
 def _between(state: State, context: Context) -> Plan:
     if state.stop:
         return Stop(state.stop)
-    edit = next((c.id for c in state.commands.values() if c.kind == "edit" and c.status == "queued"), None)
+    edit = _edit_waiting(state)
     if edit is not None:
-        return EditSetting(edit)
+        return edit
     champion = state.champion
     if champion is not None and state.tree != champion.run:
         return RestoreTree(champion.run)
@@ -95,6 +95,11 @@ def _between(state: State, context: Context) -> Plan:
     ]
 
 
+def _edit_waiting(state: State) -> EditSetting | None:
+    found = next((c.id for c in state.commands.values() if c.kind == "edit" and c.status == "queued"), None)
+    return None if found is None else EditSetting(found)
+
+
 def _proposing(state: State, current: Experiment, context: Context) -> Plan:
     if current.abort:
         return _decided(current, Verdict("crash", f"aborted by {current.abort} before a change", ("aborted",)), context)
@@ -107,7 +112,8 @@ def _proposing(state: State, current: Experiment, context: Context) -> Plan:
         verdict = Verdict("crash", "the champion was withdrawn before a change was proposed", ("base_withdrawn",))
         return _decided(current, verdict, context)
     if state.paused:  # nothing was asked of the researcher yet, or it had nothing left
-        return Stop(state.stop) if state.stop else Wait("paused")
+        edit = _edit_waiting(state)
+        return Stop(state.stop) if state.stop else edit or Wait("paused")
     return Propose(current.run)
 
 

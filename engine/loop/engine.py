@@ -129,7 +129,8 @@ class Engine:
             stamp = (stat.st_mtime_ns, stat.st_size)
         except OSError:
             stamp = (0, -1)
-        if stamp == self._settings_stamp or self.record.state.current is not None:
+        state = self.record.state
+        if stamp == self._settings_stamp or (state.current is not None and not state.paused):
             return
         first, self._settings_stamp = self._settings_stamp is None, stamp
         if first:

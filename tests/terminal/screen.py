@@ -44,7 +44,6 @@ class Terminal:
         self._env.pop("NO_COLOR", None)
         command = shlex.join([sys.executable, "-m", "engine.cli.front", "attach", *words, str(session)])
         given = " ".join(f"{name}={shlex.quote(value)}" for name, value in (environ or {}).items())
-        # `stty size` first: some programs start before tmux has set the size of a pane that nobody looks at.
         self._tmux("start-server", ";", "set", "-g", "remain-on-exit", "on", ";", "set", "-g", "status", "off", ";",
                    "new-session", "-d", "-x", str(columns), "-y", str(rows), f"exec env {given} {command}")  # fmt: skip
 

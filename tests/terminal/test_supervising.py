@@ -36,7 +36,7 @@ def _an_experiment_ends(session: Gated, console: Terminal) -> None:
     console.wait_for(r"training 50%")
     session.let(1)
     session.training(2)
-    console.wait_for(r"● +1 +1\.610000")
+    console.wait_for(r"★ +1 +1\.610000")
     session.let(2)
     console.wait_for(r"★ +2 +1\.266900 +-0\.343100")
     assert session.results()[2]["status"] == "keep"
