@@ -13,6 +13,9 @@ from engine.session.state import State
 RESERVE_BYTES = 8 << 20
 """Kept aside on the disk so that a full one leaves room to write the end in order."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""A full disk, a spent quota, and a limit on the size of files."""
+
 Listener = Callable[[ev.AnyEvent, State], None]
 
 
@@ -36,7 +39,7 @@ class Record:
         try:
             self._journal.append(list(events))
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in FULL:
                 raise
             raise NoRoom(
                 f"{self.paths.journal}: {os.strerror(error.errno)}. Free some space, then start again: nothing is lost"
@@ -62,10 +65,11 @@ def keep_reserve(paths: SessionPaths) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         paths.reserve.unlink(missing_ok=True)
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
         raise NoRoom(
-            f"{paths.private}: not even {RESERVE_BYTES >> 20} MB are free on this disk; free some space, then start"
+            f"{paths.private}: not even {RESERVE_BYTES >> 20} MB can be written on this disk"
+            f" ({os.strerror(error.errno)}); free some space, then start"
         ) from error
 
 

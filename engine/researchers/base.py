@@ -17,6 +17,18 @@ class Message(msgspec.Struct, frozen=True):
     by: str
 
 
+class Mend(msgspec.Struct, frozen=True):
+    """This experiment's change crashed in a simple way (syntax, import, name, shape): its own files and what was said.
+
+    `attempt` counts from 1; `cause` is the diagnosis' word, `trace` the end of the log with progress collapsed.
+    """
+
+    attempt: int
+    files: dict[str, str]
+    cause: str
+    trace: str
+
+
 class Brief(msgspec.Struct, frozen=True):
     """All a researcher gets to know. `files` maps each editable file to the champion's text.
 
@@ -38,6 +50,11 @@ class Brief(msgspec.Struct, frozen=True):
     hook_output: str = ""
     tried: frozenset[str] = frozenset()
     """Fingerprints of every change tried on this champion (see engine.work.change.fingerprint)."""
+    folder: Path = Path()
+    """This run's own folder, runs/NNNN: prompt.md and researcher.log go there."""
+    last_crash: str = ""
+    """The end of the last crashed run's log, progress lines collapsed; "" when the last run did not crash."""
+    mend: Mend | None = None
 
 
 class Proposal(msgspec.Struct):
@@ -65,7 +82,17 @@ class Exhausted(Exception):
 
 
 class ResearcherFailed(Exception):
-    """The researcher could not do its work this time; the message is for the operator."""
+    """The researcher could not do its work this time; the message is for the operator.
+
+    `kind`: rate_limit, credentials, timeout, exit, network, server, refusal, empty, bad_answer, missing, failed.
+    `retry_after_s`: what the other side asked to wait, 0 = it did not say. `usage` as in Proposal.
+    """
+
+    def __init__(
+        self, message: str, kind: str = "failed", retry_after_s: float = 0.0, usage: dict[str, float] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.retry_after_s, self.usage = kind, retry_after_s, usage or {}
 
 
 class Researcher(Protocol):

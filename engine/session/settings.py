@@ -31,16 +31,28 @@ class Limits(msgspec.Struct, frozen=True):
     experiments: int = 0
     hours: float = 0
     cost_usd: float = 0
+    tokens: int = 0
 
 
 class Researcher(msgspec.Struct, frozen=True):
-    """Who proposes."""
+    """Who proposes. `command` is an agent of your own ({prompt} stands for the prompt file); `model` is provider:name.
+
+    `base_url` and `key_env` (the variable that holds the key) point `llm` at another server. A prompt holds at most
+    `prompt_tokens`; one answer may take `timeout_s` seconds; a crash of the simple kind goes back `mends` times; after
+    `give_up_after` failures in a row `fallback` proposes for a while ("" = wait instead).
+    """
 
     kind: Literal["search", "agent", "llm", "grow"] = "search"
     agent: str = ""
     command: list[str] = []
     model: str = ""
-    fallback: str = "search"
+    base_url: str = ""
+    key_env: str = ""
+    fallback: Literal["search", ""] = "search"
+    prompt_tokens: int = 30000
+    timeout_s: float = 900
+    mends: int = 2
+    give_up_after: int = 3
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -64,6 +76,16 @@ class Scope(msgspec.Struct, frozen=True):
     )
 
 
+class Guard(msgspec.Struct, frozen=True):
+    """What a run and a researcher may not do. `verify`: evaluate the final weights once more, independently.
+
+    `sandbox`: "auto" uses what this machine can, "require" refuses to start without it, "off" runs without.
+    """
+
+    verify: bool = False
+    sandbox: Literal["auto", "require", "off"] = "auto"
+
+
 class Gpu(msgspec.Struct, frozen=True):
     """Which device: "auto" or an index."""
 
@@ -80,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True):
     gate: Gate = msgspec.field(default_factory=Gate)
     scope: Scope = msgspec.field(default_factory=Scope)
     gpu: Gpu = msgspec.field(default_factory=Gpu)
+    guard: Guard = msgspec.field(default_factory=Guard)
 
 
 class SettingsError(Exception):
@@ -93,6 +116,11 @@ _AT_LEAST: dict[str, float] = {
     "limits.experiments": 0,
     "limits.hours": 0,
     "limits.cost_usd": 0,
+    "limits.tokens": 0,
+    "researcher.prompt_tokens": 2000,
+    "researcher.timeout_s": 1,
+    "researcher.mends": 0,
+    "researcher.give_up_after": 1,
     "gate.equal_within": 0,
     "gate.gain_per_line": 0,
     "gate.vram_ratio": 0,

@@ -1,6 +1,5 @@
 """What the console tells and asks of the world outside: bytes, copies, notices, configuration, files it tails."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -129,7 +128,7 @@ def test_tails_read_only_the_end(tmp_path: Path) -> None:
 
 
 def test_no_session_and_no_terminal_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    os.makedirs(tmp_path / "sessions")
+    (tmp_path / "sessions").mkdir()
     assert main(["attach", "nobody", "--sessions", str(tmp_path / "sessions")]) == 3
     assert "no session 'nobody'" in capsys.readouterr().err
     recording = Recording(tmp_path)

@@ -78,6 +78,7 @@ class DiffPane(Pane):
         if mark != self._shown:
             self._shown = mark
             self.view.empty_text = empty
+            self.view.show([])
             self.view.show_diff(diff)
         return counts(self.view.rows) if diff else (0, 0)
 

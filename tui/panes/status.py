@@ -156,6 +156,7 @@ class StatusStrip(Widget):
         """Lay the lines out for the new width."""
         if self._view is not None:
             self._lines = lines(self._view, self._room())
+            self.refresh()
 
     def _room(self) -> int:
         return max(1, self.size.width - 2)
