@@ -384,8 +384,9 @@ class OvernightApp(App[str], inherit_bindings=False):
 
     @on(Sized)
     def _sized(self, event: Sized) -> None:
-        if isinstance(event.pane, Pane):
-            event.pane.show(self.view)
+        pane = next((one for one in event.widget.ancestors_with_self if isinstance(one, Pane)), None)
+        if pane is not None and pane.display:
+            pane.show(self.view)
             self._see_to_panes()
 
     @on(AskLine.Answered)

@@ -17,7 +17,7 @@ from textual.message import Message
 
 from engine.session import savedfold
 from engine.session.carriage import collapse
-from engine.session.events import AnyEvent
+from engine.session.events import AnyEvent, TrialBegan
 from engine.session.journal import Fetched, Follower, JournalError
 from engine.session.locking import Holder, holder
 from engine.session.paths import SessionPaths
@@ -192,6 +192,9 @@ class Feed:
             self._broken = True
             self._post(JournalChanged([], self.follower.state, str(error)))
             return
+        if any(isinstance(event, TrialBegan) for event in fetched.events):
+            # What was read of run.log before this was known told of the run before: read it again.
+            self._progress, self._log_seen = None, (0, 0, 0)
         self._since_saved += len(fetched.events)
         self._post(JournalChanged(fetched.events, self.follower.state))
         if self._since_saved >= _SAVE_EVERY:

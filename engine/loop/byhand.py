@@ -17,6 +17,8 @@ from engine.session.paths import SessionPaths
 from engine.session.state import Command, State
 from engine.work.repo import GitTrouble, Repo
 
+TOUCH_THE_TREE = ("revert", "keep", "undo", "edit")
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """Where a command stands: queued (with a running engine), done or refused, and its answer."""
@@ -75,6 +77,8 @@ def _apply(paths: SessionPaths, request: inbox.Request) -> Outcome:
     try:
         repo = Repo(paths.root, paths.name)
         tree = Tree(repo, record)
+        if request.kind in TOUCH_THE_TREE:
+            repo.check()  # before anything is written down: what cannot be carried out is not decided either
         record.write(*react(record.state, request, time.time(), engine=False))
         state = record.state
         command = state.commands[request.id]

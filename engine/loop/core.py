@@ -9,6 +9,7 @@ from engine.loop.effects import (
     Context,
     EditSetting,
     Effect,
+    Mend,
     OpenSegment,
     Propose,
     Reflect,
@@ -60,10 +61,12 @@ def limit_reached(state: State, now: float) -> str:
     done = state.ended - engine.ended_experiments
     if engine.experiments and done >= engine.experiments:
         return f"the limit of {engine.experiments} experiments is reached"
-    if engine.hours and now - engine.started_at >= engine.hours * 3600:
+    if engine.hours and now - engine.counted_from >= engine.hours * 3600:
         return f"the limit of {engine.hours:g} hours is reached"
     if engine.cost_usd and state.cost - engine.cost >= engine.cost_usd:
         return f"the limit of {engine.cost_usd:g} USD is reached"
+    if engine.tokens and state.tokens - engine.used_tokens >= engine.tokens:
+        return f"the limit of {engine.tokens} tokens is reached"
     return ""
 
 
@@ -79,6 +82,8 @@ def _between(state: State, context: Context) -> Plan:
     if state.paused:
         return Wait("paused")
     limit = limit_reached(state, context.now)
+    if limit and context.limit_pauses:
+        return [ev.PauseSet(at=context.now, paused=True, by="engine", reason=limit, limit=True)]
     if limit:
         return Stop(limit)
     if state.segment is None or context.new_segment:
@@ -114,7 +119,53 @@ def _proposing(state: State, current: Experiment, context: Context) -> Plan:
     if state.paused:  # nothing was asked of the researcher yet, or it had nothing left
         edit = _edit_waiting(state)
         return Stop(state.stop) if state.stop else edit or Wait("paused")
-    return Propose(current.run)
+    if state.retry_at > context.now:
+        return Wait("the researcher failed; waiting before it is asked again")
+    return Propose(current.run, fallback=context.fallback and gave_up(state, context))
+
+
+RETRY_S, RETRY_MOST_S = 1.0, 600.0
+AWAY_S, AWAY_MOST_S = 60.0, 3600.0
+
+
+def backoff_s(failing: int, asked_s: float = 0.0) -> float:
+    """Seconds to wait after the `failing`-th failure in a row (from 1): doubling, at least what was asked for."""
+    return min(max(RETRY_S * 2.0 ** min(failing - 1, 20), asked_s), max(RETRY_MOST_S, asked_s))
+
+
+def gave_up(state: State, context: Context) -> bool:
+    """Whether the fallback proposes now: the researcher failed too often in a row, and has not been away for long.
+
+    It is tried again after a while that doubles with each further failure, and is back for good once it proposes.
+    """
+    over = state.failing - context.give_up_after
+    if over < 0:
+        return False
+    away = min(AWAY_S * 2.0 ** min(over, 20), AWAY_MOST_S)
+    return context.now < state.failed_at + away
+
+
+MENDABLE = frozenset({"syntax_error", "import_error", "exception", "assertion"})
+"""Causes that a look at the traceback may cure: syntax, import, name, shape."""
+
+
+def _mend(current: Experiment, context: Context) -> Mend | None:
+    last = current.trials[-1] if current.trials else None
+    if (
+        last is None
+        or current.is_baseline
+        or current.abort
+        or current.mend_failed
+        or last.of != "candidate"
+        or last.commit != current.commit
+        or last.outcome != "crash"
+        or last.cause not in MENDABLE
+        or current.researcher == "search"
+        or current.mends >= context.mends
+        or any(trial.outcome == "ok" for trial in current.trials)
+    ):
+        return None
+    return Mend(current.run, current.mends + 1)
 
 
 def _measuring(state: State, current: Experiment, context: Context) -> Plan:
@@ -130,11 +181,14 @@ def _measuring(state: State, current: Experiment, context: Context) -> Plan:
                 detail="interrupted: the engine went away while it ran",
             )
         ]
-    if current.abort and (last is None or last.outcome == "ok"):
+    if current.abort and (last is None or last.outcome != "aborted"):
         return _decided(current, Verdict("crash", f"aborted by {current.abort}", ("aborted",)), context)
     succeeded = last is not None and last.outcome == "ok"
     if succeeded and context.checks and current.checks in ("", "running"):
         return RunChecks(current.run)
+    mend = _mend(current, context)
+    if mend is not None:
+        return mend
     wanted = next_step(state, current)
     if isinstance(wanted, Verdict):
         return _decided(current, wanted, context)
@@ -142,7 +196,7 @@ def _measuring(state: State, current: Experiment, context: Context) -> Plan:
 
 
 def _decided(current: Experiment, verdict: Verdict, context: Context) -> list[ev.AnyEvent]:
-    first = next((t for t in current.trials if t.of == "candidate" and t.outcome == "ok"), None)
+    first = next((t for t in current.trials if t.commit == current.commit and t.outcome == "ok"), None)
     measured = first if verdict.status in ("keep", "discard", "checks_failed") else None
     return [
         ev.Decided(

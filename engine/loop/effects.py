@@ -6,13 +6,21 @@ from engine.session.settings import Gate
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The world at the moment of planning. `new_segment` is the reason for one, or ""; `checks`: the script exists."""
+    """The world at the moment of planning. `new_segment` is the reason for one, or ""; `checks`: the script exists.
+
+    `fallback`: another researcher may step in after `give_up_after` failures in a row; `mends`: how often a crash of
+    the simple kind goes back; `limit_pauses`: a reached limit pauses the loop instead of ending the engine.
+    """
 
     now: float
     gate: Gate = msgspec.field(default_factory=Gate)
     researcher: str = "search"
     checks: bool = False
     new_segment: str = ""
+    fallback: bool = False
+    give_up_after: int = 3
+    mends: int = 0
+    limit_pauses: bool = False
 
 
 class OpenSegment(msgspec.Struct, frozen=True):
@@ -22,9 +30,17 @@ class OpenSegment(msgspec.Struct, frozen=True):
 
 
 class Propose(msgspec.Struct, frozen=True):
-    """Ask the researcher: ChangeAccepted or ProposalFailed follows."""
+    """Ask the researcher, or its fallback: ChangeAccepted, ProposalFailed or AttemptFailed follows."""
 
     run: int
+    fallback: bool = False
+
+
+class Mend(msgspec.Struct, frozen=True):
+    """Give the crashed change back to its researcher: ChangeAccepted or MendFailed follows."""
+
+    run: int
+    attempt: int
 
 
 class ApplyChange(msgspec.Struct, frozen=True):
@@ -80,4 +96,16 @@ class Stop(msgspec.Struct, frozen=True):
     reason: str
 
 
-Effect = OpenSegment | Propose | ApplyChange | RunTrial | RunChecks | RestoreTree | Reflect | EditSetting | Wait | Stop
+Effect = (
+    OpenSegment
+    | Propose
+    | Mend
+    | ApplyChange
+    | RunTrial
+    | RunChecks
+    | RestoreTree
+    | Reflect
+    | EditSetting
+    | Wait
+    | Stop
+)

@@ -8,14 +8,16 @@ from collections.abc import Callable
 import msgspec
 
 from engine.loop import proposing
+from engine.loop.asking import Asking, Make
 from engine.loop.commands import react
-from engine.loop.core import plan
+from engine.loop.core import backoff_s, plan
 from engine.loop.editing import edit_setting
 from engine.loop.effects import (
     ApplyChange,
     Context,
     EditSetting,
     Effect,
+    Mend,
     OpenSegment,
     Propose,
     Reflect,
@@ -29,7 +31,7 @@ from engine.loop.projection import Projection
 from engine.loop.record import Record
 from engine.loop.training import Training
 from engine.loop.tree import Tree
-from engine.researchers.base import Researcher, ResearcherFailed
+from engine.researchers.base import ResearcherFailed
 from engine.session import events as ev
 from engine.session import inbox, settings
 from engine.session.settings import Settings, SettingsError
@@ -56,16 +58,15 @@ class Engine:
         record: Record,
         tree: Tree,
         training: Training,
-        make: Callable[[Settings], Researcher],
+        make: Make,
         current: Settings,
         stay: bool,
+        limit_pauses: bool = False,
     ) -> None:
         self.record, self.tree, self.training, self.settings, self.stay = record, tree, training, current, stay
-        self.paths = record.paths
+        self.paths, self.limit_pauses = record.paths, limit_pauses
         self.projection = Projection(record, tree)
-        self._make = make
-        self._researcher: Researcher | None = None
-        self._made_for: settings.Researcher | None = None
+        self._asking = Asking(make)
         self._results: queue.Queue[tuple[int, Callable[[], None] | BaseException]] = queue.Queue()
         self._turn = 0
         self._busy: Effect | None = None
@@ -105,7 +106,7 @@ class Engine:
                 else:
                     self._carry_out(planned)
         finally:
-            self._end_researcher()
+            self._asking.close()
 
     def _write(self, events: list[ev.AnyEvent]) -> None:
         self.record.write(*events)
@@ -114,12 +115,17 @@ class Engine:
 
     def _context(self) -> Context:
         reason = self.tree.new_segment(self.settings) if self.record.state.current is None else ""
+        researcher = self.settings.researcher
         return Context(
             now=time.time(),
             gate=self.settings.gate,
-            researcher=self.settings.researcher.kind,
+            researcher=researcher.kind,
             checks=self.paths.checks.is_file(),
             new_segment=reason,
+            fallback=researcher.fallback not in ("", researcher.kind),
+            give_up_after=researcher.give_up_after,
+            mends=researcher.mends,
+            limit_pauses=self.limit_pauses,
         )
 
     def _read_settings(self) -> None:
@@ -165,14 +171,14 @@ class Engine:
     def _abort(self, by: str) -> None:
         if isinstance(self._busy, (RunTrial, RunChecks)):
             self.training.abort(f"aborted by {by}")
-        elif isinstance(self._busy, Propose):
+        elif isinstance(self._busy, (Propose, Mend)):
             self._abandon()
 
     def _abandon(self) -> None:
         """Do not wait for the worker any more: its result is dropped, and the next call gets a fresh researcher."""
         self._turn += 1
         self._busy = None
-        self._end_researcher()
+        self._asking.close()
 
     # effects
 
@@ -191,6 +197,8 @@ class Engine:
             self._start_checks(effect)
         elif isinstance(effect, Propose):
             self._start_proposal(effect)
+        elif isinstance(effect, Mend):
+            self._start_mend(effect)
         elif isinstance(effect, Reflect):
             self._start_reflection(effect)
 
@@ -284,40 +292,78 @@ class Engine:
         why = f"interrupted: the engine was ended by {self._signal}"
         return msgspec.structs.replace(ended, outcome="interrupted", cause="interrupted", detail=why)
 
-    def _current_researcher(self) -> Researcher:
-        wanted = self.settings.researcher
-        if self._researcher is None or self._made_for != wanted:
-            self._end_researcher()
-            try:
-                self._researcher = self._make(self.settings)
-            except ResearcherFailed as error:
-                fallback = msgspec.structs.replace(wanted, kind=wanted.fallback)
-                text = f"{error}; {wanted.fallback} goes on in its place"
-                self.record.write(ev.Trouble(at=time.time(), text=text))
-                self._researcher = self._make(msgspec.structs.replace(self.settings, researcher=fallback))
-            self._made_for = wanted
-        return self._researcher
-
-    def _end_researcher(self) -> None:
-        if self._researcher is not None:
-            self._researcher.close()
-            self._researcher = None
+    def _environment(self, run: int) -> dict[str, str]:
+        segment = self.record.state.segments[-1]
+        return self.training.environment(run, 0, segment.run.seed, segment.budget)
 
     def _start_proposal(self, effect: Propose) -> None:
-        researcher = self._current_researcher()
+        asked = self._asking.who(self.settings, effect.fallback)
+        if asked.researcher is None:
+            self._write([self._attempt_failed(effect, "missing", asked.trouble, {})])
+            return
+        researcher, heard = asked.researcher, self._heard
         given = proposing.brief(self.record.state, effect.run, self.tree, self.settings)
-        segment = self.record.state.segments[-1]
-        editable, heard = segment.editable, self._heard
-        environment = self.training.environment(effect.run, 0, segment.run.seed, segment.budget)
+        editable = self.record.state.segments[-1].editable
+        environment = self._environment(effect.run)
 
         def work() -> Callable[[], None]:
-            outcome = proposing.propose(researcher, given, editable, environment, heard)
+            outcome = proposing.propose(researcher, given, editable, environment, heard, effect.fallback)
 
             def finish() -> None:
                 if outcome.files is not None:
                     self.tree.store(effect.run, outcome.files)
                 self._exhausted = outcome.exhausted
-                self._write(proposing.not_taken_back(self.record.state, outcome.events))
+                failed = outcome.failed
+                events = proposing.not_taken_back(self.record.state, outcome.events)
+                if failed is not None:
+                    events.append(self._attempt_failed(effect, failed.kind, str(failed), failed.usage, failed))
+                self._write(events)
+
+            return finish
+
+        self._start(effect, work)
+
+    def _attempt_failed(
+        self, effect: Propose, kind: str, reason: str, usage: dict[str, float], error: ResearcherFailed | None = None
+    ) -> ev.AnyEvent:
+        state, researcher = self.record.state, self.settings.researcher
+        tries = 1 if effect.fallback else state.failing + 1
+        return ev.AttemptFailed(
+            at=time.time(),
+            run=effect.run,
+            researcher=researcher.fallback if effect.fallback else researcher.kind,
+            kind=kind,
+            reason=reason,
+            wait_s=self._wait_s(tries, effect.fallback, error.retry_after_s if error else 0.0),
+            fallback=effect.fallback,
+            usage=usage,
+        )
+
+    def _wait_s(self, tries: int, fallback: bool, asked_s: float) -> float:
+        """No wait where the fallback takes over at once."""
+        researcher = self.settings.researcher
+        steps_in = not fallback and self._context().fallback and tries >= researcher.give_up_after
+        return 0.0 if steps_in else backoff_s(tries, asked_s)
+
+    def _start_mend(self, effect: Mend) -> None:
+        experiment = self.record.state.experiments[effect.run - 1]
+        asked = self._asking.who(self.settings, False)
+        if asked.researcher is None:
+            event = ev.MendFailed(at=time.time(), run=effect.run, attempt=effect.attempt, reason=asked.trouble)
+            self._write([event])
+            return
+        researcher = asked.researcher
+        given = proposing.brief(self.record.state, effect.run, self.tree, self.settings)
+        given = proposing.with_mend(given, experiment, effect.attempt, self.tree)
+        editable = self.record.state.segments[-1].editable
+
+        def work() -> Callable[[], None]:
+            outcome = proposing.mend(researcher, given, editable)
+
+            def finish() -> None:
+                if outcome.files is not None:
+                    self.tree.store(effect.run, outcome.files)
+                self._write(outcome.events)
 
             return finish
 
@@ -326,14 +372,15 @@ class Engine:
     def _start_reflection(self, effect: Reflect) -> None:
         state = self.record.state
         experiment = state.experiments[effect.run - 1]
-        if state.champion is None:
+        theirs = experiment.researcher in ("", self.settings.researcher.kind) or state.failing == 0
+        asked = self._asking.who(self.settings, not theirs)
+        if state.champion is None or asked.researcher is None:
             self._write([ev.Learnt(at=time.time(), run=effect.run, asi={"result": experiment.reason})])
             return
-        researcher = self._current_researcher()
+        researcher = asked.researcher
         given = proposing.brief(state, effect.run, self.tree, self.settings)
         decided = msgspec.structs.replace(experiment)
-        segment = state.segments[-1]
-        environment = self.training.environment(effect.run, 0, segment.run.seed, segment.budget)
+        environment = self._environment(effect.run)
 
         def work() -> Callable[[], None]:
             events, heard = proposing.learn(researcher, given, decided, environment)

@@ -19,7 +19,8 @@ class NextTrial(msgspec.Struct, frozen=True):
 def next_step(state: State, experiment: Experiment) -> NextTrial | Verdict:
     """What the experiment's gate wants, given its ended trials. The commit exists and no trial is running."""
     segment = state.segments[-1]
-    first = next((trial for trial in experiment.trials if trial.of == "candidate"), None)
+    mine = (trial for trial in experiment.trials if trial.of == "candidate" and trial.commit == experiment.commit)
+    first = next(mine, None)  # a change that was mended is another commit: its crashed trials do not count
     if first is None:
         return NextTrial("candidate", experiment.commit, segment.run.seed)
     failed = _failure(first)

@@ -13,7 +13,7 @@ from engine.gpu.locks import DeviceError, pick
 from engine.gpu.sampler import Sampler
 from engine.loop.engine import ENGINE, Engine, NoBaseline
 from engine.loop.projection import Projection
-from engine.loop.record import Listener, NoRoom, Record, keep_reserve, spend_reserve
+from engine.loop.record import FULL, Listener, NoRoom, Record, keep_reserve, no_room, spend_reserve
 from engine.loop.recovery import StartRefused, check_tree, mend, sweep_children, take_dirt
 from engine.loop.training import Training
 from engine.loop.tree import Tree
@@ -56,8 +56,9 @@ def run(
 ) -> str:
     """Run an engine on the session until it has a reason to stop; returns the reason.
 
-    `limits`: instead of those of overnight.toml. `stay`: a researcher with nothing left pauses the session (a daemon)
-    instead of ending the run. Errors: LaunchRefused; after it began, with code 1 and the end written down.
+    `limits`: instead of those of overnight.toml; these end the engine, while the file's pause one that stays.
+    `stay`: a researcher with nothing left pauses the session (a daemon) instead of ending the run. Errors:
+    LaunchRefused; after it began, with code 1 and the end written down.
     """
     start_id = start_id or new_start_id()
     try:
@@ -74,7 +75,7 @@ def run(
             repo.check()
             keep_reserve(paths)
             record = Record(paths, listeners)
-            return _run(record, repo, settings, limits or settings.limits, dirty, stay, start_id, ready)
+            return _run(record, repo, settings, limits, dirty, stay, start_id, ready)
         except (SettingsError, StartRefused, DeviceError) as error:
             raise LaunchRefused(str(error), 4) from error
         except (GitTrouble, JournalError, NoBaseline, NoRoom) as error:
@@ -100,7 +101,7 @@ def _run(
     record: Record,
     repo: Repo,
     settings: Settings,
-    limits: Limits,
+    own_limits: Limits | None,
     dirty: bool,
     stay: bool,
     start_id: str,
@@ -114,7 +115,9 @@ def _run(
     check_tree(record, tree, settings, dirty)
     sampler = Sampler()
     device = pick(sampler.sample().gpus, settings.gpu.index, paths.name, start_id)
-    engine = Engine(record, tree, Training(paths, device[0].uuid if device else ""), make_for(paths), settings, stay)
+    limits = own_limits or settings.limits
+    training = Training(paths, device[0].uuid if device else "")
+    engine = Engine(record, tree, training, make_for(paths), settings, stay, limit_pauses=stay and own_limits is None)
     before = {number: signal.signal(number, _handler(engine)) for number in SIGNALS}
     try:
         record.write(
@@ -127,6 +130,7 @@ def _run(
                 experiments=limits.experiments,
                 hours=limits.hours,
                 cost_usd=limits.cost_usd,
+                tokens=limits.tokens,
             )
         )
         if killed:
@@ -146,7 +150,7 @@ def _run(
 
 def _watched(record: Record, tree: Tree, engine: Engine, settings: Settings, dirty: bool) -> str:
     """Recover and run; however it ends, the end is in the journal when there is any room for it."""
-    reason, failed = "", True
+    paths, reason, failed = record.paths, "", True
     try:
         if dirty:
             take_dirt(record, tree, settings)
@@ -156,15 +160,25 @@ def _watched(record: Record, tree: Tree, engine: Engine, settings: Settings, dir
         reason = engine.run()
         failed = False
         return reason
+    except OSError as error:
+        if error.errno not in FULL:
+            reason = str(error)
+            raise
+        full = no_room(error.filename or paths.root, error)
+        reason = str(full)
+        raise full from error
     except BaseException as error:
         reason = str(error) or type(error).__name__
-        if isinstance(error, NoRoom):
-            spend_reserve(record.paths)
         raise
     finally:
         engine.training.abort("the engine ends")
         try:
-            record.write(ev.EngineStopped(at=time.time(), reason=reason, failed=failed))
+            last = ev.EngineStopped(at=time.time(), reason=reason, failed=failed)
+            try:
+                record.write(last)
+            except NoRoom:
+                spend_reserve(paths)
+                record.write(last)
             Projection(record, tree).complete()
             if record.state.current is None and record.state.segment is not None:
                 tree.commit_rest("what was learnt up to the engine's end", list(record.state.segments[-1].editable))

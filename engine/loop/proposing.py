@@ -1,18 +1,23 @@
 """The talk with the researcher: what it is told, the checks of what it proposes, and what it makes of a result."""
 
+import os
 import time
+from pathlib import Path
 
 import msgspec
 
 from engine.loop.tree import Tree
-from engine.researchers.base import Brief, Exhausted, Message, Proposal, Researcher, ResearcherFailed
+from engine.researchers.base import Brief, Exhausted, Mend, Message, Proposal, Researcher, ResearcherFailed
 from engine.session import events as ev
+from engine.session.carriage import collapse_text
+from engine.session.inert import inert
 from engine.session.settings import Settings
 from engine.session.state import Experiment, State
 from engine.work import change
 from engine.work.contract import allowed_imports
 from engine.work.hooks import run_hook
 
+CRASH_BYTES = 8192
 TRIES = 3
 """How often a refused change goes back to the researcher before the experiment is logged without one."""
 
@@ -23,6 +28,7 @@ class Outcome(msgspec.Struct):
     events: list[ev.AnyEvent] = []
     files: dict[str, str] | None = None
     exhausted: str = ""
+    failed: ResearcherFailed | None = None
 
 
 def brief(state: State, run: int, tree: Tree, settings: Settings) -> Brief:
@@ -44,9 +50,27 @@ def brief(state: State, run: int, tree: Tree, settings: Settings) -> Brief:
         tried=frozenset(
             e.fingerprint
             for e in state.of_segment()
-            if e.fingerprint and e.champion == champion.run and "interrupted" not in e.flags
+            if e.fingerprint and e.champion == champion.run and e.run != run and "interrupted" not in e.flags
         ),
+        folder=tree.paths.run(run),
+        last_crash=_last_crash(results, tree),
     )
+
+
+def _last_crash(results: tuple[Experiment, ...], tree: Tree) -> str:
+    if not results or results[-1].status != "crash" or not results[-1].trials:
+        return ""
+    return _log_tail(tree.paths.run(results[-1].run) / "run.log")
+
+
+def _log_tail(log: Path) -> str:
+    """The end of a run's log, progress lines collapsed; "" where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - CRASH_BYTES))
+            return inert(collapse_text(file.read().decode("utf-8", "replace")), newlines=True)
+    except OSError:
+        return ""
 
 
 def hook_payload(given: Brief, event: str, experiment: Experiment | None = None) -> dict[str, object]:
@@ -65,7 +89,12 @@ def hook_payload(given: Brief, event: str, experiment: Experiment | None = None)
 
 
 def propose(
-    researcher: Researcher, given: Brief, editable: tuple[str, ...], environment: dict[str, str], heard: str = ""
+    researcher: Researcher,
+    given: Brief,
+    editable: tuple[str, ...],
+    environment: dict[str, str],
+    heard: str = "",
+    fallback: bool = False,
 ) -> Outcome:
     """Ask, check, and ask again with the reasons; in the worker's thread. Never raises for the researcher's faults.
 
@@ -86,7 +115,10 @@ def propose(
             outcome.exhausted = str(error)
             return outcome
         except ResearcherFailed as error:
-            outcome.events.append(_failed(given.run, f"the researcher failed: {error}"))
+            outcome.failed = error
+            return outcome
+        except Exception as error:  # whatever a researcher does, the night goes on
+            outcome.failed = ResearcherFailed(f"a defect of the researcher's: {error!r}")
             return outcome
         outcome.events += _answers(given, proposal.answers, answered)
         outcome.events += [ev.ResearcherSaid(at=time.time(), run=given.run, text=text) for text in proposal.remarks]
@@ -94,7 +126,7 @@ def propose(
         reasons = change.check(given.files, new, list(editable), allowed, given.tried)
         if not reasons:
             outcome.files = {name: text for name, text in new.items() if given.files.get(name) != text}
-            outcome.events.append(_accepted(researcher, given, proposal, new))
+            outcome.events.append(_accepted(researcher, given, proposal, new, fallback))
             return outcome
         refusals += reasons
         outcome.events.append(
@@ -110,7 +142,44 @@ def propose(
     return outcome
 
 
-def _accepted(researcher: Researcher, given: Brief, proposal: Proposal, new: dict[str, str]) -> ev.ChangeAccepted:
+def with_mend(given: Brief, experiment: Experiment, attempt: int, tree: Tree) -> Brief:
+    """`given` for a mend of the experiment's crashed change. Errors: GitTrouble."""
+    last = experiment.trials[-1]
+    files = tree.repo.files_at(experiment.commit, list(given.files))
+    folder = tree.paths.run(experiment.run)
+    log = (folder if last.number == 1 else folder / f"trial-{last.number}") / "run.log"
+    about = Mend(attempt=attempt, files=files, cause=last.cause, trace=_log_tail(log) or last.detail)
+    return msgspec.structs.replace(given, mend=about)
+
+
+def mend(researcher: Researcher, given: Brief, editable: tuple[str, ...]) -> Outcome:
+    """Ask for a mend of the crashed change, once; in the worker's thread. It keeps its description and its ASI."""
+    assert given.mend is not None
+    outcome, attempt = Outcome(), given.mend.attempt
+    usage: dict[str, float] = {}
+    try:
+        proposal = researcher.propose(given)
+        usage = proposal.usage
+        new = {**given.mend.files, **proposal.files}
+        reasons = change.check(given.files, new, list(editable), allowed_imports(given.session), given.tried)
+        if new == given.mend.files:
+            reasons = ["the mend changes nothing"]
+    except (Exhausted, ResearcherFailed) as error:
+        reasons = [str(error)]
+    except Exception as error:
+        reasons = [f"a defect of the researcher's: {error!r}"]
+    if reasons:
+        why = "; ".join(reasons)
+        outcome.events.append(ev.MendFailed(at=time.time(), run=given.run, attempt=attempt, reason=why, usage=usage))
+        return outcome
+    outcome.files = new  # all of them: the crashed change may have touched what the mend does not
+    outcome.events.append(_accepted(researcher, given, proposal, new, False, attempt))
+    return outcome
+
+
+def _accepted(
+    researcher: Researcher, given: Brief, proposal: Proposal, new: dict[str, str], fallback: bool, attempt: int = 0
+) -> ev.ChangeAccepted:
     description = " ".join(proposal.description.split()) or "a change without a description"
     return ev.ChangeAccepted(
         at=time.time(),
@@ -122,6 +191,8 @@ def _accepted(researcher: Researcher, given: Brief, proposal: Proposal, new: dic
         net_lines=change.net_lines(given.files, new),
         usage=proposal.usage,
         researcher=researcher.name,
+        fallback=fallback,
+        mend=attempt,
     )
 
 

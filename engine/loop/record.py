@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from engine.session import events as ev
 from engine.session.fold import apply
@@ -23,6 +24,12 @@ class NoRoom(Exception):
     """The disk is full (or over quota); what could be written is. The message is for the operator."""
 
 
+def no_room(where: Path | str, error: OSError) -> NoRoom:
+    """What to tell of a write that failed for want of room."""
+    told = os.strerror(error.errno or errno.ENOSPC)
+    return NoRoom(f"{where}: {told}. Free some space, then start again: nothing is lost")
+
+
 class Record:
     """Journal and state in one hand. Hold the engine's lock. Errors: JournalError, OSError."""
 
@@ -41,9 +48,7 @@ class Record:
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            raise NoRoom(
-                f"{self.paths.journal}: {os.strerror(error.errno)}. Free some space, then start again: nothing is lost"
-            ) from error
+            raise no_room(self.paths.journal, error) from error
         for event in events:
             apply(self.state, event)
             for listener in self._listeners:

@@ -24,6 +24,12 @@ def sweep_children(record: Record) -> list[str]:
 def check_tree(record: Record, tree: Tree, settings: Settings, dirty: bool) -> None:
     """Refuse edits nobody accounted for, before anything is written. Errors: StartRefused, GitTrouble."""
     names = _editable(record, settings)
+    links = [name for name in names if (record.paths.root / name).is_symlink()]
+    if links:
+        raise StartRefused(
+            f"{', '.join(links)} in {record.paths.root} is a symbolic link, and experiments write to it:"
+            " put the file itself in its place and commit it"
+        )
     missing = [name for name in names if not (record.paths.root / name).is_file() and not _held(tree, name)]
     if missing:
         raise StartRefused(f"{record.paths.root} has no {', '.join(missing)}, which scope.editable names")

@@ -96,6 +96,7 @@ class Tree:
         head = self.repo.head()
         if head == state.head:
             return ""
+        self.repo.check_branch()
         names = list(segment.editable)
         champion = state.champion
         base = champion.commit if champion else segment.commit
@@ -130,8 +131,9 @@ class Tree:
     def apply_change(self, run: int) -> None:
         """Write and commit the accepted change; once, however often this is asked."""
         head = self.repo.head()
-        if self.repo.run_of(head) != run:
-            stored = msgspec.json.decode((self.paths.run(run) / "proposal.json").read_bytes(), type=StoredProposal)
+        stored = msgspec.json.decode((self.paths.run(run) / "proposal.json").read_bytes(), type=StoredProposal)
+        done = self.repo.run_of(head) == run
+        if not done or any((self.repo.text_at(head, name) or "") != text for name, text in stored.files.items()):
             experiment = self.record.state.experiments[run - 1]
             self.rescue(f"edits of train.py found when run {run} was to be applied")
             self.commit_rest("what changed before the next experiment", self._editable())
@@ -182,6 +184,7 @@ class Tree:
         state = self.record.state
         experiments, names = state.experiments, self._editable()
         target = experiments[champion - 1].commit
+        self._tell_moved(names, (target, experiments[of - 1].commit if of else "", state.head))
         known = tuple(c for c in (target, experiments[of - 1].commit if of else "", state.head) if c)
         self.rescue("edits of the editable files found when the champion was restored", known)
         self.commit_rest("edits before a restoration", names)
@@ -190,6 +193,17 @@ class Tree:
         else:
             commit = self.repo.restore(target, names, f"session: restore the champion, run {champion}", "")
         self.record.write(ev.TreeSettled(at=time.time(), commit=commit, champion=champion, run=of))
+
+    def _tell_moved(self, names: list[str], ours: tuple[str, ...]) -> None:
+        """The operator committed another text of an editable file while a run was on: it stays in the history."""
+        head = self.repo.head()
+        if head in ours:
+            return
+        now = self.repo.files_at(head, names)
+        if all(now != self.repo.files_at(commit, names) for commit in ours if commit):
+            text = f"commit {head[:7]} changed {', '.join(names)} by hand while a run was on; it stays in the history"
+            text += ", and the champion's files come back. To go on from it: commit it again between two runs"
+            self.record.write(ev.Trouble(at=time.time(), text=text))
 
     def put(self, commit: str) -> None:
         """Write the editable files as in `commit` into the work tree, without a commit (for a champion's trial)."""

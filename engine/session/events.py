@@ -27,6 +27,7 @@ class EngineStarted(Event, frozen=True, tag="engine_started"):
     experiments: int = 0
     hours: float = 0.0
     cost_usd: float = 0.0
+    tokens: int = 0
 
 
 class EngineStopped(Event, frozen=True, tag="engine_stopped"):
@@ -80,6 +81,30 @@ class ProposalFailed(Event, frozen=True, tag="proposal_failed"):
     reason: str
 
 
+class AttemptFailed(Event, frozen=True, tag="attempt_failed"):
+    """The researcher could not do its work this time. It, or its `fallback`, is asked again after `wait_s` seconds.
+
+    `kind` as in ResearcherFailed. No result of the experiment's: it goes on until somebody proposes a change.
+    """
+
+    run: int
+    researcher: str
+    kind: str
+    reason: str
+    wait_s: float = 0.0
+    fallback: bool = False
+    usage: dict[str, float] = {}
+
+
+class MendFailed(Event, frozen=True, tag="mend_failed"):
+    """The researcher could not mend its crashed change: the crash stands."""
+
+    run: int
+    attempt: int
+    reason: str
+    usage: dict[str, float] = {}
+
+
 class ChangeAccepted(Event, frozen=True, tag="change_accepted"):
     """A change passed the check; its text lies in runs/NNNN/proposal.json. Written ahead of the commit."""
 
@@ -91,6 +116,8 @@ class ChangeAccepted(Event, frozen=True, tag="change_accepted"):
     net_lines: int = 0
     usage: dict[str, float] = {}
     researcher: str = ""
+    fallback: bool = False
+    mend: int = 0
 
 
 class ChangeCommitted(Event, frozen=True, tag="change_committed"):
@@ -227,11 +254,15 @@ class Overridden(Event, frozen=True, tag="overridden"):
 
 
 class PauseSet(Event, frozen=True, tag="pause_set"):
-    """Pause asked for or taken back; it takes effect between two experiments. `by` is "engine" for its own."""
+    """Pause asked for or taken back; it takes effect between two experiments. `by` is "engine" for its own.
+
+    `limit`: a limit was reached; it counts anew when the operator resumes.
+    """
 
     paused: bool
     by: str
     reason: str = ""
+    limit: bool = False
 
 
 class StopAsked(Event, frozen=True, tag="stop_asked"):
@@ -300,6 +331,8 @@ AnyEvent = (
     | ExperimentBegan
     | ProposalRefused
     | ProposalFailed
+    | AttemptFailed
+    | MendFailed
     | ChangeAccepted
     | ChangeCommitted
     | TrialBegan

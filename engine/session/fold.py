@@ -49,10 +49,21 @@ def _(event: ev.EngineStarted, state: State) -> None:
         experiments=event.experiments,
         hours=event.hours,
         cost_usd=event.cost_usd,
-        ended_experiments=state.ended,
-        cost=state.cost,
+        tokens=event.tokens,
     )
+    _count_anew(state, event.at)
     state.stop = ""
+
+
+def _count_anew(state: State, at: float) -> None:
+    if state.engine is not None:
+        state.engine.ended_experiments, state.engine.counted_from = state.ended, at
+        state.engine.cost, state.engine.used_tokens = state.cost, state.tokens
+
+
+def _use(state: State, usage: dict[str, float]) -> None:
+    state.cost += usage.get("cost_usd", 0.0)
+    state.tokens += usage.get("input_tokens", 0.0) + usage.get("output_tokens", 0.0)
 
 
 @_apply.register
@@ -117,17 +128,43 @@ def _(event: ev.ProposalFailed, state: State) -> None:
 
 
 @_apply.register
+def _(event: ev.AttemptFailed, state: State) -> None:
+    experiment = _experiment(state, event.run)
+    experiment.attempts.append(f"{event.researcher}: {event.kind}: {event.reason}")
+    experiment.usage = _sum(experiment.usage, event.usage)
+    _use(state, event.usage)
+    state.retry_at = event.at + event.wait_s
+    if not event.fallback:
+        state.failing, state.failed_at = state.failing + 1, event.at
+
+
+@_apply.register
+def _(event: ev.MendFailed, state: State) -> None:
+    experiment = _experiment(state, event.run)
+    experiment.mend_failed = event.reason
+    experiment.usage = _sum(experiment.usage, event.usage)
+    _use(state, event.usage)
+
+
+def _sum(a: dict[str, float], b: dict[str, float]) -> dict[str, float]:
+    return {name: a.get(name, 0.0) + b.get(name, 0.0) for name in {**a, **b}}
+
+
+@_apply.register
 def _(event: ev.ChangeAccepted, state: State) -> None:
     experiment = _experiment(state, event.run)
+    experiment.mends = event.mend
     experiment.phase = "accepted"
     experiment.description = event.description
     experiment.asi = dict(event.asi)
     experiment.fingerprint = event.fingerprint
     experiment.params = dict(event.params)
     experiment.net_lines = event.net_lines
-    experiment.usage = dict(event.usage)
+    experiment.usage = _sum(experiment.usage, event.usage)
+    if not event.fallback:
+        state.failing = 0
     experiment.researcher = event.researcher or experiment.researcher
-    state.cost += event.usage.get("cost_usd", 0.0)
+    _use(state, event.usage)
 
 
 @_apply.register
@@ -278,7 +315,10 @@ def _(event: ev.Overridden, state: State) -> None:
 
 @_apply.register
 def _(event: ev.PauseSet, state: State) -> None:
+    if not event.paused and state.pause_limit:
+        _count_anew(state, event.at)
     state.paused, state.pause_by, state.pause_reason = event.paused, event.by, event.reason
+    state.pause_limit = event.paused and event.limit
 
 
 @_apply.register

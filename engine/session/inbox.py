@@ -1,6 +1,7 @@
 """The inbox: a command is a file written to a temporary name and renamed; the engine claims it by a rename."""
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import msgspec
 
 KINDS = ("pause", "resume", "stop", "abort", "say", "unsay", "revert", "keep", "undo", "edit", "note")
 NEED_ENGINE = ("abort", "stop")
+LARGEST = 1 << 20
+"""Bytes of a command's file."""
 
 
 class Seen(msgspec.Struct, omit_defaults=True):
@@ -78,13 +81,23 @@ def claim(path: Path) -> tuple[Path, Request]:
     if taken != path:
         path.rename(taken)
     try:
-        return taken, msgspec.json.decode(taken.read_bytes(), type=Request)
+        return taken, msgspec.json.decode(_read(taken), type=Request)
     except FileNotFoundError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         broken = path.with_suffix(".broken")
         taken.rename(broken)
         raise BadCommand(f"{broken}: not a command ({error}); it was set aside") from error
+
+
+def _read(path: Path) -> bytes:
+    """A command's bytes. Errors: OSError, also for what is no file of a command's size."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):  # to open a named pipe would wait for ever
+        raise OSError("it is not a file")
+    if found.st_size > LARGEST:
+        raise OSError(f"it has {found.st_size:,} bytes, at most {LARGEST:,} are read")
+    return path.read_bytes()
 
 
 def done(taken: Path) -> None:

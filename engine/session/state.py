@@ -51,6 +51,10 @@ class Experiment(msgspec.Struct):
     net_lines: int = 0
     usage: dict[str, float] = {}
     refusals: list[str] = []
+    attempts: list[str] = []
+    """What went wrong with the researcher meanwhile, one line an attempt."""
+    mends: int = 0
+    mend_failed: str = ""
     failed: str = ""
     trials: list[Trial] = []
     checks: str = ""
@@ -185,8 +189,12 @@ class EngineRun(msgspec.Struct):
     experiments: int = 0
     hours: float = 0.0
     cost_usd: float = 0.0
+    tokens: int = 0
     ended_experiments: int = 0
     cost: float = 0.0
+    used_tokens: float = 0.0
+    counted_from: float = 0.0
+    """Limits count from here: the engine's start, or the resumption after one was reached."""
     stopped_at: float = 0.0
     stop_reason: str = ""
     failed: bool = False
@@ -204,6 +212,7 @@ class State(msgspec.Struct):
     """The public log's lines in order: ("config", segment), ("result", run), ("override", index)."""
     engine: EngineRun | None = None
     paused: bool = False
+    pause_limit: bool = False
     pause_by: str = ""
     pause_reason: str = ""
     stop: str = ""
@@ -217,6 +226,12 @@ class State(msgspec.Struct):
     troubles: list[tuple[float, str]] = []
     ended: int = 0
     cost: float = 0.0
+    tokens: float = 0.0
+    failing: int = 0
+    """Failures in a row of the session's researcher; 0 once it proposed something."""
+    failed_at: float = 0.0
+    retry_at: float = 0.0
+    """Nobody is asked before this moment."""
     last_at: float = 0.0
     events: int = 0
 

@@ -40,6 +40,7 @@ class Repo:
         self.root = root.absolute()
         self.refs = f"refs/overnight/{ref_name(session)}"
         self._git = Plumbing(self.root)
+        self._checked_head: bytes | None = None
 
     def check(self) -> None:
         """Errors: GitTrouble where experiments cannot be committed, with what to do about it."""
@@ -55,6 +56,22 @@ class Repo:
             raise GitTrouble(f"{self.root}: HEAD is detached (on no branch); `git switch BRANCH` goes back to one")
         if self._git.resolve("HEAD") is None:
             raise GitTrouble(f"{self.root}: branch {self.branch()} has no commit yet; commit its files first")
+        self._checked_head = self._head_file()
+
+    def check_branch(self) -> None:
+        """Errors: GitTrouble where HEAD was switched to another branch, or to none, since `check`."""
+        if self._checked_head is None or self._head_file() == self._checked_head:
+            return
+        before = self._checked_head.decode("utf-8", "replace").strip().removeprefix("ref: refs/heads/")
+        now = self._head_file().decode("utf-8", "replace").strip()
+        told = f"on {now.removeprefix('ref: refs/heads/')}" if now.startswith("ref:") else "detached (on no branch)"
+        raise GitTrouble(
+            f"{self.root}: HEAD is {told} now, and was on {before} when the engine started;"
+            f" `git switch {before}` goes back, then start again"
+        )
+
+    def _head_file(self) -> bytes:
+        return (self._git.git_dir / "HEAD").read_bytes()
 
     def close(self) -> None:
         """Let go of git's reading process; the next reading starts another."""
@@ -198,6 +215,7 @@ class Repo:
         paths = [name for name in changed if name not in exclude and name not in new] + new
         if not paths:
             return None
+        self.check_branch()
         self._git.people()  # so that the fallback identity is set
         if new:
             self._git.run("add", "-f", "--", *new)
@@ -284,6 +302,7 @@ class Repo:
         self._git.run("update-index", "-z", "--index-info", stdin="".join(lines).encode("utf-8", "surrogateescape"))
 
     def _commit(self, entries: Mapping[str, Entry | None], message: str, also: str = "") -> str:
+        self.check_branch()
         head = self.head()
         commit = self._git.commit_object(changed_tree(self._git, "HEAD^{tree}", entries), [head], message)
         self._stage(entries)  # before HEAD moves: a crash between leaves a staged change, never a silent undoing

@@ -184,7 +184,7 @@ def test_a_mended_benchmark_goes_on_at_the_next_start(tmp_path: Path) -> None:
 
 UNRULY = {
     "ignores SIGTERM and never ends": 'trap "" TERM INT HUP\nwhile :; do sleep 1; done\n',
-    "double-forks": "(setsid sleep 1000 & ) ; (setsid bash -c 'trap \"\" TERM; while :; do sleep 1; done' &)\nsleep 1000\n",
+    "double-forks": "(setsid sleep 999 &); (setsid bash -c 'trap \"\" TERM; while :; do sleep 1; done' &); sleep 999\n",
 }
 
 

@@ -172,16 +172,23 @@ def test_a_commit_of_train_py_while_a_run_is_on_is_kept_in_history_and_told(tmp_
     at_rest(lab)
 
 
-def test_a_head_detached_while_a_run_is_on_ends_the_engine_with_the_way_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "told"), [(("checkout", "--detach"), "detached"), (("switch", "-c", "own"), "on own")]
+)
+def test_a_head_moved_while_a_run_is_on_ends_the_engine_with_the_way_back(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
     lab = Lab(tmp_path / "toy", benchmark=HANGS)
     branch = lab.git("branch", "--show-current").strip()
     with daemon(lab):
         in_run(lab, 2)
-        lab.git("checkout", "-q", "--detach")
+        lab.git(words[0], "-q", *words[1:])
+        head = lab.git("rev-parse", "HEAD")
         assert verb(lab, "abort").returncode == 0
         gone(lab)
     engine = lab.state().engine
-    assert engine is not None and engine.failed and "HEAD is detached" in engine.stop_reason
+    assert engine is not None and engine.failed and f"HEAD is {told}" in engine.stop_reason
+    assert f"git switch {branch}" in engine.stop_reason and lab.git("rev-parse", "HEAD") == head
     lab.git("switch", "-q", branch)
     (lab.root / "autoresearch.sh").write_text(BENCHMARK)
     assert start(lab).returncode == 0

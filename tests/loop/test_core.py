@@ -130,7 +130,7 @@ def test_a_pause_lets_the_experiment_under_way_finish() -> None:
     story.tell(ev.PauseSet(at=1, paused=True, by="someone"))
     assert isinstance(plan(story.state, CONTEXT), RunTrial)
     story.tell(
-        ev.TrialBegan(at=1, run=run, trial=1, commit="x", seed=1),
+        ev.TrialBegan(at=1, run=run, trial=1, commit=story.state.experiments[run - 1].commit, seed=1),
         ev.TrialEnded(at=1, run=run, trial=1, outcome="ok", metric=1.5),
     )
     decided = plan(story.state, CONTEXT)

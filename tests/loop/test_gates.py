@@ -146,7 +146,7 @@ def test_whatever_is_not_ok_is_a_crash_with_its_cause(outcome: str) -> None:
 def test_a_baseline_that_cannot_be_believed_is_a_crash(metric: float, flags: tuple[str, ...]) -> None:
     story = Story()
     story.began()
-    story.tell(ev.TrialBegan(at=1, run=1, trial=1, commit="c", seed=1))
+    story.tell(ev.TrialBegan(at=1, run=1, trial=1, commit=story.experiment(1).commit, seed=1))
     story.tell(ev.TrialEnded(at=1, run=1, trial=1, outcome="ok", metric=metric))
     found = verdict(asked(story))
     assert (found.status, found.flags) == ("crash", flags)
@@ -163,7 +163,7 @@ def test_a_row_of_simplifications_cannot_drift_from_the_best() -> None:
     run = story.began()
     experiment = story.experiment(run)
     experiment.gate, experiment.net_lines = gate, -3
-    story.tell(ev.TrialBegan(at=1, run=run, trial=1, commit="c", seed=1))
+    story.tell(ev.TrialBegan(at=1, run=run, trial=1, commit=story.experiment(run).commit, seed=1))
     story.tell(ev.TrialEnded(at=1, run=run, trial=1, outcome="ok", metric=1.016))
     drifted = verdict(next_step(story.state, experiment))
     assert drifted.status == "discard" and "behind the best" in drifted.reason

@@ -36,7 +36,10 @@ async def until(pilot: Pilot[str], so: Callable[[], bool]) -> None:
 
 
 def screen_text(app: OvernightApp) -> str:
-    """What is on the screen, line by line."""
+    """What is on the screen, line by line; nothing while a layout is due, which looking at it would swallow."""
+    screen = app.screen
+    if screen._layout_required or screen._layout_widgets:
+        return ""
     width, height = app.size
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).ljust(width) for strip in lines[:height])

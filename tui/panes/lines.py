@@ -13,6 +13,7 @@ from textual.widget import Widget
 from tui.fitting import width_of, wrap
 from tui.movement import bindings, lines_of, thumb
 from tui.palette import palette
+from tui.panes.wishes import Sized
 from tui.runs import Line, strip_of
 
 
@@ -32,6 +33,7 @@ class LinesView(Widget, can_focus=True):
         self._stick = stick
         self._at_end = stick
         self._thumb = (0, 0)
+        self._laid_width = 0
 
     @property
     def lines(self) -> list[Line]:
@@ -46,6 +48,7 @@ class LinesView(Widget, can_focus=True):
     def show(self, lines: Sequence[Line], *, from_start: bool = False) -> None:
         """Show these lines; `from_start` for another thing altogether, whose first line is to be seen."""
         old, old_top = self._lines, self._top
+        self._laid_width = self.size.width
         self._lines = list(lines)
         if from_start and not self._stick:
             self._top = 0
@@ -83,6 +86,10 @@ class LinesView(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One row of the screen."""
+        if self._laid_width != self.size.width:
+            # Whoever asks the compositor for a widget's place between mounting and layout swallows its Resize.
+            self._laid_width = self.size.width
+            self.call_later(self.on_resize)
         styles = palette(self.app)
         at = self._top + y
         body = strip_of(self._lines[at] if at < len(self._lines) else [], self.room, self.rich_style, styles)
@@ -96,6 +103,7 @@ class LinesView(Widget, can_focus=True):
         self._clamp()
         if self._top != before:
             self.refresh()
+        self.post_message(Sized(self))
 
     def on_mouse_scroll_down(self) -> None:
         """Scroll with the wheel."""

@@ -134,6 +134,7 @@ class StatusStrip(Widget):
         super().__init__(id="status")
         self._lines: list[Line] = [[("overnight", "title")], [], []]
         self._view: View | None = None
+        self._laid_width = 0
 
     @property
     def texts(self) -> list[str]:
@@ -145,6 +146,7 @@ class StatusStrip(Widget):
         self._view = view
         if not self.size.width:
             return
+        self._laid_width = self.size.width
         new = lines(view, self._room())
         for y, (before, after) in enumerate(zip(self._lines, new, strict=True)):
             if before != after:
@@ -155,14 +157,21 @@ class StatusStrip(Widget):
     def on_resize(self) -> None:
         """Lay the lines out for the new width."""
         if self._view is not None:
-            self._lines = lines(self._view, self._room())
+            self._lay()
             self.refresh()
+
+    def _lay(self) -> None:
+        if self._view is not None:
+            self._laid_width = self.size.width
+            self._lines = lines(self._view, self._room())
 
     def _room(self) -> int:
         return max(1, self.size.width - 2)
 
     def render_line(self, y: int) -> Strip:
         """One line, with a blank on either side."""
+        if self._view is not None and self._laid_width != self.size.width:
+            self._lay()
         body = strip_of(
             self._lines[y] if y < len(self._lines) else [], self._room(), self.rich_style, palette(self.app)
         )

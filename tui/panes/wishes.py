@@ -15,8 +15,8 @@ class Said(Message):
 
 
 class Sized(Message):
-    """A pane has got its size, and can be painted."""
+    """A pane, or the widget in it, has got its size: what it shows can be laid out."""
 
-    def __init__(self, pane: Widget) -> None:
+    def __init__(self, widget: Widget) -> None:
         super().__init__()
-        self.pane = pane
+        self.widget = widget

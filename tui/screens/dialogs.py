@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -120,10 +121,10 @@ class ConfirmScreen(ModalScreen[bool]):
         """Find it anew."""
         self._fit()
 
-    def on_key(self, event: object) -> None:
+    def on_key(self, event: events.Key) -> None:
         """The confirming key; it is none of the bindings, since no keymap may move it onto the asking key."""
-        key, character = getattr(event, "key", ""), getattr(event, "character", None)
-        if self.key in (key, character):
+        if self.key in (event.key, event.character):
+            event.stop()  # or it would go on to the console's own binding, once this screen is gone
             self.dismiss(True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:

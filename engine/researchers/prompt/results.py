@@ -1,0 +1,151 @@
+"""The results so far within a given room: the newest in full, older ones tight, the oldest merged by what they changed.
+
+Nothing is left out before everything older than it is at its shortest; what had to be left out is counted and said.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from engine.researchers.prompt.lines import TEXTS, Merged, change_of, full, group_of, tight
+from engine.researchers.prompt.quoting import one_line
+from engine.researchers.prompt.size import cost
+from engine.session.settings import Metric
+from engine.session.state import Experiment
+
+IN_FULL = 8
+"""The newest results that are shown in full even where that makes older ones shorter."""
+_LEGEND = 900  # what the headings between the parts may cost
+_MORE = 70  # what an entry grows by when it stands for more than one result
+
+
+class _Cut(NamedTuple):
+    """How many of the newest are in full, how many have a line of their own, and whether merged ones tell why."""
+
+    full: int
+    own: int
+    texts: bool = True
+
+
+def history(results: Sequence[Experiment], metric: Metric, room: int) -> str:
+    """All `results` (oldest first) for at most `room` (see size.cost), to be fenced as a whole."""
+    by_run = {experiment.run: experiment for experiment in results}
+    newest, seen = results[::-1], dict[str, int]()
+    room -= _LEGEND
+    fulls = _rendered(newest, room, lambda e: full(e, by_run.get(e.champion or 0), metric))
+    tights = _rendered(newest, room, lambda e: tight(e, seen))
+    cut = _cut(results, fulls, tights, metric, room)
+    own = [*fulls[: cut.full], *tights[cut.full : cut.own]]
+    parts = []
+    if rest := results[: len(results) - cut.own]:
+        parts.append(_merged(rest, metric, room - sum(cost(text) + 1 for text in own), cut.texts))
+    if cut.own > cut.full:
+        parts.append("A line each: run, status, metric | change | why | next\n" + "\n".join(own[: cut.full - 1 : -1]))
+    if cut.full:
+        parts.append("In full:\n" + "\n".join(fulls[: cut.full][::-1]))
+    return "\n\n".join(parts)
+
+
+def _rendered(newest: Sequence[Experiment], room: int, render: Callable[[Experiment], str]) -> list[str]:
+    """As many of the newest as fit, rendered."""
+    texts = []
+    for experiment in newest:
+        text = render(experiment)
+        room -= cost(text) + 1
+        if room < 0:
+            break
+        texts.append(text)
+    return texts
+
+
+def _cut(results: Sequence[Experiment], fulls: list[str], tights: list[str], metric: Metric, room: int) -> _Cut:
+    in_full = [0, *accumulate(cost(text) + 1 for text in fulls)]
+    in_line = [0, *accumulate(cost(text) + 1 for text in tights)]
+    count = len(results)
+    if len(fulls) == count:
+        return _Cut(count, count)
+    least = max(k for k, spent in enumerate(in_full[: IN_FULL + 1]) if spent <= room // 2 or not k)
+    least = min(least, len(tights))
+
+    def spent(full: int, own: int) -> int:
+        return in_full[full] + in_line[own] - in_line[full]
+
+    if len(tights) == count and spent(least, count) <= room:
+        return _Cut(max(k for k in range(least, len(in_full)) if spent(k, count) <= room), count)
+    for texts, merged in zip((True, False), _growth(results), strict=True):
+        fitting = [k for k in range(least, len(in_line)) if spent(least, k) + merged[count - k] <= room]
+        if fitting:
+            return _Cut(least, fitting[-1], texts)
+    return _Cut(least, least, False)
+
+
+def _keys(experiment: Experiment) -> tuple[str, str]:
+    """The constants that it changed, and its description, without them where it begins with them."""
+    group = group_of(experiment.params)
+    return group, change_of(experiment).removeprefix(f"{group} ")
+
+
+def _growth(results: Sequence[Experiment]) -> tuple[list[int], list[int]]:
+    """What the oldest 0, 1, 2 … results cost when merged, with their texts and without; a little too much at most."""
+    with_texts, names = [0], [0]
+    groups: set[str] = set()
+    entries: dict[tuple[str, str], set[str]] = {}
+    for experiment in results:
+        key = _keys(experiment)
+        grown, told = 0, 0
+        if key[0] not in groups:
+            groups.add(key[0])
+            grown += cost(key[0]) + 8
+        if key not in entries:
+            entries[key] = set()
+            grown += cost(f"{key[1]} {experiment.status} -0.000000 in run {experiment.run}") + 12 + _MORE
+        for text in _texts(experiment):
+            if text not in entries[key]:
+                entries[key].add(text)
+                told += cost(text) + 6
+        names.append(names[-1] + grown)
+        with_texts.append(with_texts[-1] + grown + told)
+    return with_texts, names
+
+
+def _texts(experiment: Experiment) -> list[str]:
+    told = [(name, experiment.asi.get(key, "").strip()) for key, name in TEXTS]
+    return [f"{name}: {one_line(text)}" for name, text in told if text]
+
+
+def _merged(results: Sequence[Experiment], metric: Metric, room: int, texts: bool) -> str:
+    entries: dict[tuple[str, str], Merged] = {}
+    for experiment in results:
+        key = _keys(experiment)
+        entry = entries.get(key)
+        if entry is None:
+            entry = entries[key] = Merged(key[1])
+        entry.add(experiment, metric.direction)
+        if texts:
+            entry.texts.update(dict.fromkeys(_texts(experiment)))
+    # Where not even this fits, what was kept stays, then what is newest.
+    kept_first = sorted(
+        entries, key=lambda key: (bool(entries[key].outcomes.get("keep")), entries[key].last), reverse=True
+    )
+    shown, left = dict[tuple[str, str], str](), 0
+    groups: set[str] = set()
+    for key in kept_first:
+        text = entries[key].shown(texts)
+        price = cost(text) + 3 + (0 if key[0] in groups else cost(key[0]) + 4)
+        if price > room:
+            left += entries[key].count
+            continue
+        room -= price
+        groups.add(key[0])
+        shown[key] = text
+    lines: dict[str, list[str]] = {}
+    for key in entries:
+        if key in shown:
+            lines.setdefault(key[0], []).append(shown[key])
+    head = f"The {len(results)} oldest, by what they changed; each description once, with what came of it:"
+    body = [f"{group}: {' · '.join(items)}" for group, items in lines.items()]
+    if left:
+        body.append(
+            f"({left} more do not fit in researcher.prompt_tokens; all are in autoresearch.jsonl of the session)"
+        )
+    return "\n".join([head, *body])
