@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from engine.session.events import AnyEvent
 
 _SLOW_S = 10.0
+_TOLD = 3  # sentences for the operator on the screen at a time
 _SETTLE_S = 0.15  # a selection must rest so long before its diff is fetched
 
 
@@ -63,6 +64,7 @@ class OvernightApp(App[str], inherit_bindings=False):
     Screen { background: $background; }
     #main { layout: vertical; }
     MessageLine, AskLine { height: 1; }
+    Toast { padding: 0 1; margin-top: 0; max-height: 5; }
     """
 
     def __init__(
@@ -291,6 +293,9 @@ class OvernightApp(App[str], inherit_bindings=False):
 
     def tell(self, text: str, *, bad: bool = False) -> None:
         """A sentence for the operator, for a while."""
+        # More than fit would scroll: Textual then leaves the cells of those that went on the screen.
+        for older in list(self._notifications)[: -(_TOLD - 1)]:
+            self._unnotify(older, refresh=False)
         self.notify(inert(text, newlines=True), severity="warning" if bad else "information", timeout=8, markup=False)
 
     def _notify(self, events: list[AnyEvent]) -> None:

@@ -6,8 +6,11 @@ import sys
 from engine.cli.output import Output
 from engine.cli.parsing import add_session, experiment_of, session_of
 from engine.cli.sender import add_wait, seen_now, send
-from engine.cli.trouble import Usage
-from engine.session.inbox import Seen
+from engine.cli.trouble import Refused, Usage
+from engine.session.inbox import Seen, request
+from engine.session.operator import operator
+from engine.session.paths import SessionPaths
+from engine.session.state import State
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -20,6 +23,13 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
             "--run", metavar="RUN", dest="which", help="the experiment it is about (default: the session)"
         )
     else:
+        parser.add_argument(
+            "--instead",
+            metavar="ID",
+            nargs="?",
+            const="last",
+            help="take back your message ID (default: your last) while no prompt has carried it, and say this instead",
+        )
         parser.epilog = "The next prompt carries it; overnight status shows whether it was delivered and answered."
 
 
@@ -33,6 +43,26 @@ def run(args: argparse.Namespace, out: Output) -> int:
     if getattr(args, "which", None):
         state, _ = seen_now(paths)
         sent["run"] = str(experiment_of(args.which, state, paths.name).run)
+    if getattr(args, "instead", None):
+        _take_back(paths, _mine(args.instead, seen_now(paths)[0]), args.wait)
     # A message is answered only when a prompt has carried it, which may take an experiment: claimed is enough.
     wait = min(args.wait, 2.0) if args.verb == "say" else args.wait
     return send(paths, args.verb, sent, Seen(), out, wait)
+
+
+def _take_back(paths: SessionPaths, id: str, wait_s: float) -> None:
+    from engine.loop.byhand import send as deliver
+
+    outcome = deliver(paths, request("unsay", {"id": id}, operator()), wait_s=wait_s)
+    if outcome.status != "done":
+        raise Refused(f"say: {outcome.answer}; nothing was said instead")
+
+
+def _mine(id: str, state: State) -> str:
+    """The id of the message to take back: `id`, or the sender's own last one that is still queued."""
+    if id != "last":
+        return id
+    queued = [command.id for command in state.undelivered() if command.by == operator()]
+    if not queued:
+        raise Refused("you have no message that is still waiting: each was carried by a prompt, or taken back")
+    return queued[-1]

@@ -1,14 +1,13 @@
 """Sending one command of the operator's and telling what became of it."""
 
 import argparse
-import getpass
-import os
 
 from engine.cli.output import Output
 from engine.cli.trouble import DONE, FAILED, REFUSED
 from engine.session.inbox import Seen, request
 from engine.session.journal import read
 from engine.session.locking import engine_of
+from engine.session.operator import operator
 from engine.session.paths import SessionPaths
 from engine.session.state import State
 
@@ -25,16 +24,6 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="wait so long for the engine (default: %(default)g)",
     )
-
-
-def operator() -> str:
-    """Who is sending: OVERNIGHT_OPERATOR, else the login name, else the user's number."""
-    if name := os.environ.get("OVERNIGHT_OPERATOR", "").strip():
-        return name
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
 
 
 def send(

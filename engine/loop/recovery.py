@@ -77,7 +77,10 @@ def mend(record: Record, tree: Tree) -> None:
         if path.suffix == ".claimed":
             try:
                 taken, request = inbox.claim(path)
-            except (inbox.BadCommand, FileNotFoundError):
+            except inbox.BadCommand as error:
+                record.write(ev.Trouble(at=time.time(), text=str(error)))
+                continue
+            except FileNotFoundError:
                 continue
             record.write(*react(record.state, request, time.time()))
             inbox.done(taken)

@@ -38,10 +38,14 @@ class Gated(Lab):
         """Wait until this run trains."""
         self.wait(lambda state: state.current and state.current.run == run and state.current.trials)
 
-    def results(self) -> dict[int, dict[str, Any]]:
-        """The public log's results by run."""
-        lines = [json.loads(line) for line in self.public()]
-        return {line["run"]: line for line in lines if "metric" in line}
+    def result(self, run: int) -> dict[str, Any]:
+        """The public log's line of a run, once it is there."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in map(json.loads, self.public()) if line.get("run") == run and "metric" in line]
+
+        until(found, f"run {run} in the public log")
+        return found()[0]
 
     def overrides(self) -> list[dict[str, Any]]:
         """The public log's later decisions."""

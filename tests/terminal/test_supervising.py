@@ -40,7 +40,7 @@ def _an_experiment_ends(session: Gated, console: Terminal) -> None:
     console.wait_for(r"★ +1 +1\.610000")
     session.let(2)
     console.wait_for(r"★ +2 +1\.266900 +-0\.343100")
-    assert session.results()[2]["status"] == "keep"
+    assert session.result(2)["status"] == "keep"
 
 
 def _pause_and_message(session: Gated, console: Terminal) -> None:
@@ -51,7 +51,7 @@ def _pause_and_message(session: Gated, console: Terminal) -> None:
     session.let(3)
     console.wait_for("paused by ann")
     console.wait_for(r"· +3 +1\.340000 +\+0\.073100")
-    assert session.results()[3]["status"] == "discard"
+    assert session.result(3)["status"] == "discard"
 
     console.press("6", "m")
     console.wait_for("message to the researcher")
@@ -80,7 +80,7 @@ def _abort(session: Gated, console: Terminal) -> None:
     console.wait_for("Abort run 4[?]")
     console.press("y")
     console.wait_for(r"^.{0,2} +4 .*crash")
-    assert session.results()[4]["status"] == "crash"
+    assert session.result(4)["status"] == "crash"
     assert "ann" in session.wait(lambda state: state.experiments[3].phase == "ended").experiments[3].abort
 
 

@@ -11,6 +11,7 @@ from engine.session.state import Experiment, gain
 from engine.session.stats import mad
 
 _ENOUGH = 3  # tries of a constant without a keep that make a dead end of it
+_NEWEST = 30  # failed changes told of
 _FAILED = ("crash", "checks_failed")
 
 
@@ -20,8 +21,8 @@ def champion(brief: Brief) -> str:
     way = "lower" if metric.direction == "lower" else "higher"
     lines = [
         f"This is experiment {brief.run}. Metric: {metric.name} ({metric.unit or 'no unit'}), {way} is better.",
-        f"The champion is run {best.run}: {metric.name} {figure(best)}. Your change is made to it, measured once under the"
-        f" fixed budget, and kept if it is better (gate: {settings.gate.kind}).",
+        f"The champion is run {best.run}: {metric.name} {figure(best)}. Your change is made to it, measured once under"
+        f" the fixed budget, and kept if it is better (gate: {settings.gate.kind}).",
     ]
     baseline = next((e for e in brief.results if e.is_baseline), None)
     if baseline is not None and baseline.run != best.run and None not in (baseline.metric, best.metric):
@@ -77,9 +78,11 @@ def dead_ends(results: Sequence[Experiment]) -> str:
         if len(since) >= _ENOUGH:
             values = ", ".join(dict.fromkeys(one_line(e.params[name][1]) for e in reversed(since)))
             lines.append(f"- {name}: {len(since)} changes in a row brought nothing: {values}")
-    for experiment in reversed(results):
-        if experiment.status in _FAILED:
-            lines.append(f"- run {experiment.run}, {change_of(experiment)}: {one_line(experiment.reason)}")
+    failed = [experiment for experiment in results if experiment.status in _FAILED]
+    for experiment in failed[: -_NEWEST - 1 : -1]:
+        lines.append(f"- run {experiment.run}, {change_of(experiment)}: {one_line(experiment.reason)}")
+    if len(failed) > _NEWEST:
+        lines.append(f"- {len(failed) - _NEWEST} older ones that did not run are among the results")
     return "\n".join(lines)
 
 

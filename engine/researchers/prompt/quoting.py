@@ -24,5 +24,7 @@ def quotable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """`text` as a single harmless line without the separator of a result's fields."""
-    flat = " ".join((text if text.isascii() and text.isprintable() else inert(text, newlines=True)).split())
+    flat = text if text.isprintable() else inert(text, newlines=True)
+    if "  " in flat or "\n" in flat or flat[:1] == " " or flat[-1:] == " ":
+        flat = " ".join(flat.split())
     return flat.replace(" | ", " / ") if "|" in flat else flat

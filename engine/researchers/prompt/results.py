@@ -16,6 +16,8 @@ from engine.session.state import Experiment
 IN_FULL = 8
 """The newest results that are shown in full even where that makes older ones shorter."""
 _LEGEND = 900  # what the headings between the parts may cost
+_TINY = 40  # room in which no entry fits
+_BETWEEN = 6
 _MORE = 70  # what an entry grows by when it stands for more than one result
 
 
@@ -72,8 +74,10 @@ def _cut(results: Sequence[Experiment], fulls: list[str], tights: list[str], met
 
     if len(tights) == count and spent(least, count) <= room:
         return _Cut(max(k for k in range(least, len(in_full)) if spent(k, count) <= room), count)
-    for texts, merged in zip((True, False), _growth(results), strict=True):
-        fitting = [k for k in range(least, len(in_line)) if spent(least, k) + merged[count - k] <= room]
+    for texts in (True, False):
+        merged = _growth(results, room, texts)
+        fewest = max(least, count - len(merged) + 1)
+        fitting = [k for k in range(fewest, len(in_line)) if spent(least, k) + merged[count - k] <= room]
         if fitting:
             return _Cut(least, fitting[-1], texts)
     return _Cut(least, least, False)
@@ -85,27 +89,27 @@ def _keys(experiment: Experiment) -> tuple[str, str]:
     return group, change_of(experiment).removeprefix(f"{group} ")
 
 
-def _growth(results: Sequence[Experiment]) -> tuple[list[int], list[int]]:
-    """What the oldest 0, 1, 2 … results cost when merged, with their texts and without; a little too much at most."""
-    with_texts, names = [0], [0]
+def _growth(results: Sequence[Experiment], room: int, texts: bool) -> list[int]:
+    """What the oldest 0, 1, 2 … results cost when merged, a little too much at most; as many as fit `room`."""
+    spent = [0]
     groups: set[str] = set()
     entries: dict[tuple[str, str], set[str]] = {}
     for experiment in results:
-        key = _keys(experiment)
-        grown, told = 0, 0
+        key, grown = _keys(experiment), 0
         if key[0] not in groups:
             groups.add(key[0])
             grown += cost(key[0]) + 8
         if key not in entries:
             entries[key] = set()
             grown += cost(f"{key[1]} {experiment.status} -0.000000 in run {experiment.run}") + 12 + _MORE
-        for text in _texts(experiment):
+        for text in _texts(experiment) if texts else ():
             if text not in entries[key]:
                 entries[key].add(text)
-                told += cost(text) + 6
-        names.append(names[-1] + grown)
-        with_texts.append(with_texts[-1] + grown + told)
-    return with_texts, names
+                grown += cost(text) + 6
+        if spent[-1] + grown > room:
+            break
+        spent.append(spent[-1] + grown)
+    return spent
 
 
 def _texts(experiment: Experiment) -> list[str]:
@@ -123,29 +127,35 @@ def _merged(results: Sequence[Experiment], metric: Metric, room: int, texts: boo
         entry.add(experiment, metric.direction)
         if texts:
             entry.texts.update(dict.fromkeys(_texts(experiment)))
-    # Where not even this fits, what was kept stays, then what is newest.
-    kept_first = sorted(
-        entries, key=lambda key: (bool(entries[key].outcomes.get("keep")), entries[key].last), reverse=True
-    )
-    shown, left = dict[tuple[str, str], str](), 0
-    groups: set[str] = set()
-    for key in kept_first:
-        text = entries[key].shown(texts)
-        price = cost(text) + 3 + (0 if key[0] in groups else cost(key[0]) + 4)
-        if price > room:
-            left += entries[key].count
-            continue
-        room -= price
-        groups.add(key[0])
-        shown[key] = text
+    shown = _shown(entries, room, texts)
     lines: dict[str, list[str]] = {}
     for key in entries:
         if key in shown:
             lines.setdefault(key[0], []).append(shown[key])
     head = f"The {len(results)} oldest, by what they changed; each description once, with what came of it:"
     body = [f"{group}: {' · '.join(items)}" for group, items in lines.items()]
+    left = sum(entry.count for key, entry in entries.items() if key not in shown)
     if left:
         body.append(
-            f"({left} more do not fit in researcher.prompt_tokens; all are in autoresearch.jsonl of the session)"
+            f"({left} more do not fit in researcher.prompt_tokens; all are in the session's autoresearch.jsonl)"
         )
     return "\n".join([head, *body])
+
+
+def _shown(entries: dict[tuple[str, str], Merged], room: int, texts: bool) -> dict[tuple[str, str], str]:
+    """The entries' texts. Where not all fit, half the room has the kept and the newest, the rest bare names."""
+    order = sorted(entries, key=lambda key: (bool(entries[key].outcomes.get("keep")), entries[key].last), reverse=True)
+    room -= sum(cost(group) + 4 for group in {group for group, _ in entries})
+    for least in (0, room // 2):
+        shown, left = dict[tuple[str, str], str](), room
+        for key in order:
+            text = entries[key].shown(texts) if left > least else entries[key].name
+            price = cost(text) + _BETWEEN
+            if price <= left:
+                shown[key] = text
+                left -= price
+            elif not least or left < _TINY:
+                break
+        if len(shown) == len(entries):
+            break
+    return shown

@@ -6,7 +6,7 @@ NAME = "prompt.md"
 
 
 def save(folder: Path, text: str) -> Path:
-    """Write `text` to prompt.md in the run's folder; what stands there already moves to prompt-N.md. Errors: OSError."""
+    """Write `text` to prompt.md in the run's folder; what stands there moves to prompt-N.md. Errors: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
     if path.exists():

@@ -23,7 +23,7 @@ def tokens(text: str) -> int:
 
 
 def clipped(text: str, room: int, *, end: bool = False) -> str:
-    """`text` if it costs at most `room`, else its beginning (`end`: its end) with a line that says what was left out."""
+    """`text` if it costs at most `room`, else its beginning (`end`: its end) with a line on what was left out."""
     if cost(text) <= room:
         return text
     note = "[… {} characters more …]"

@@ -1,0 +1,22 @@
+"""A message can be written anew while no prompt has carried it."""
+
+import json
+from pathlib import Path
+
+from engine.loop.main import run
+from engine.session.settings import Limits
+from tests.loop.lab import Lab
+
+
+def test_a_message_said_instead_takes_the_last_one_back(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy")
+    run(lab.paths, limits=Limits(experiments=1))
+    lab.overnight("say", "-s", str(lab.root), "try ALPHA=0.2")
+    done = lab.overnight("say", "-s", str(lab.root), "--json", "--instead", "last", "try ALPHA=0.4")
+    assert done.returncode == 0 and json.loads(done.stdout)["status"] == "queued"
+    state = lab.state()
+    assert [state.commands[id].status for id in state.messages] == ["refused", "queued"]
+    run(lab.paths, limits=Limits(experiments=1))
+    assert lab.state().experiments[-1].params["ALPHA"][1] == "0.4"
+    late = lab.overnight("say", "-s", str(lab.root), "--instead", "last", "try ALPHA=0.5")
+    assert late.returncode == 4 and "no message" in late.stderr
