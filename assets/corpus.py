@@ -230,7 +230,10 @@ def cut(text: str, size: int) -> Iterator[str]:
 def _read_parquet(file: Path) -> Iterator[str]:
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(file)
+    try:
+        table = pq.ParquetFile(file)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        raise CorpusError(f"{file}: cannot be read as parquet: {error}; replace it or take it out") from error
     if "text" not in table.schema_arrow.names:
         raise CorpusError(f"{file}: no column `text`, only {', '.join(table.schema_arrow.names)}")
     for group in range(table.num_row_groups):
@@ -300,7 +303,7 @@ def open_tokenizer(corpus_hash: str, kind: str, vocab_size: int, train: list[Par
     if file.exists():
         return Tokenizer(kind, [bytes.fromhex(token) for token in json.loads(file.read_text())])
     if train is None:
-        raise CorpusError(f"no {kind} tokenizer for this data in {cache_root()}; prepare it first: python prepare.py")
+        raise CorpusError(f"no {kind} tokenizer for this data in {cache_root()}; prepare it first: overnight prepare")
     say(f"tokenizer: training {kind}, {vocab_size:,} tokens at most")
     tokenizer = Tokenizer(kind, _learn(kind, vocab_size - 1, _first_chars(train)))
     write_whole(file, json.dumps([token.hex() for token in tokenizer.tokens]).encode())
@@ -366,7 +369,7 @@ def open_documents(data_hash: str, tokenizer: Tokenizer, split: Split) -> Docume
     """The cached tokens of a split. Raises CorpusError when they were never prepared."""
     folder = token_folder(data_hash, tokenizer)
     if not folder.is_dir():
-        raise CorpusError(f"no tokens of this data and tokenizer at {folder}; prepare them: python prepare.py")
+        raise CorpusError(f"no tokens of this data and tokenizer at {folder}; prepare them: overnight prepare")
     tokens = np.memmap(folder / f"{split}.tokens", dtype=np.uint16, mode="r")
     return Documents(tokens, np.load(folder / f"{split}.ends.npy"))
 

@@ -358,6 +358,15 @@ def peak_flops() -> float:
     return next((tflops * 1e12 for key, tflops in PEAK_TFLOPS.items() if key in name), math.inf)
 
 
+def make_model() -> GPT:
+    """The model on its device, not initialised, and its masks. The engine builds it so too, to verify final weights."""
+    s = shape(get_tokenizer().vocab_size)
+    with torch.device(DEVICE, 0) if DEVICE == "cuda" else torch.device("cpu"):
+        model = GPT(s)
+    make_masks(s)
+    return model
+
+
 def largest_batch(model: nn.Module, vocab: int) -> int:
     """DEVICE_BATCH_SIZE, halved until a forward and backward pass fits into the GPU's memory."""
     batch = DEVICE_BATCH_SIZE
@@ -389,13 +398,9 @@ def main() -> None:
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over memory, guards nothing here
 
-    tokenizer = get_tokenizer()
-    s = shape(tokenizer.vocab_size)
-    device = torch.device(DEVICE, 0) if DEVICE == "cuda" else torch.device("cpu")
-    with device:
-        model = GPT(s)
+    model = make_model()
     model.initialise()
-    make_masks(s)
+    s, device = model.s, model.stream_scale.device
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{s}, {parameters / 1e6:.2f} M parameters, {DTYPE}, on {DEVICE}, seed {SEED}", flush=True)
     run = torch.compile(model, dynamic=False) if COMPILED else model
@@ -446,6 +451,8 @@ def main() -> None:
     bpb, val_loss = evaluate_bpb(run, batch, DEVICE)
     if not math.isfinite(bpb):
         fail(f"val_bpb {bpb}")
+    if path := os.environ.get("OVERNIGHT_WEIGHTS"):
+        torch.save(model.state_dict(), path)
     summary = {
         "val_bpb": f"{bpb:.6f}",
         "val_loss": f"{val_loss:.6f}",

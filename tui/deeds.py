@@ -64,6 +64,10 @@ class Deeds:
 
     def do(self, id: str) -> None:
         """Carry the action out."""
+        # The table's own word for its cursor is still in the queue when a key follows close upon a move.
+        key = self.app.main.experiments.table.selected_key
+        if isinstance(key, int):
+            self.app.view.selected = key
         if why := self.refusal(id):
             self.app.tell(why, bad=True)
         elif id in self._by_id:

@@ -55,6 +55,12 @@ def _(event: ev.ProposalRefused, state: State) -> str:
 
 
 @_line.register
+def _(event: ev.AttemptFailed, state: State) -> str:
+    again = f"; asked again in {figures.seconds(event.wait_s)}" if event.wait_s else ""
+    return f"{_head(event.run, 'no answer')} {event.researcher}: {event.reason}{again}"
+
+
+@_line.register
 def _(event: ev.ChangeAccepted, state: State) -> str:
     return f"{_head(event.run, 'trying')} {event.description}"
 

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         prepared=not args.no_prepare,
         on_progress=out.narrate,
     )
-    document = report(created)
+    document = report(created, not args.no_prepare)
     out.result(document, told(document))
     return DONE
 
@@ -64,7 +64,7 @@ def _overrides(given: list[str]) -> dict[str, str]:
     return found
 
 
-def report(created: "Created") -> dict[str, Any]:
+def report(created: "Created", prepared: bool = True) -> dict[str, Any]:
     """What was made. `tier` and `values` are null for an adopted repository."""
     tier = created.tier
     return {
@@ -73,8 +73,9 @@ def report(created: "Created") -> dict[str, Any]:
         "branch": created.branch,
         "tier": tier.name if tier else None,
         "params_M": created.params_M,
-        "values": _values(created, [*tier.train, *tier.prepare]) if tier else None,
+        "values": _values(created, [*tier.train, *tier.prepare, "TOKENIZER"]) if tier else None,
         "notes": created.notes,
+        "prepared": prepared,
     }
 
 
@@ -88,6 +89,11 @@ def _values(created: "Created", names: list[str]) -> dict[str, Any]:
     return {name: ast.literal_eval(found[name]) for name in names if name in found}
 
 
+def _vocabulary(values: dict[str, Any]) -> str:
+    """A trained vocabulary's size; bytes and characters have one of their own."""
+    return f"vocabulary {values['VOCAB_SIZE']}, " if values.get("TOKENIZER", "bpe") == "bpe" else ""
+
+
 def told(document: dict[str, Any]) -> str:
     """The same for a reader: the tier's row, and what comes next."""
     lines = [f"{document['session']}: made in {document['path']}, branch {document['branch']}"]
@@ -95,10 +101,13 @@ def told(document: dict[str, Any]) -> str:
     if values is not None:
         parts = [f"depth {values['DEPTH']}, width {values['DEPTH'] * values['ASPECT_RATIO']}"]
         parts.append(f"batch {values['DEVICE_BATCH_SIZE']}, sequence {values['MAX_SEQ_LEN']}")
-        parts.append(f"vocabulary {values['VOCAB_SIZE']}, {values['BUDGET']} {values['BUDGET_UNIT']} a run")
+        parts.append(f"{_vocabulary(values)}{values['BUDGET']} {values['BUDGET_UNIT']} a run")
         if document["params_M"] is not None:
             parts.insert(0, f"{document['params_M']:g} M parameters")
         lines.append(f"tier {document['tier']}: {', '.join(parts)}")
     lines += document["notes"]
-    lines.append(f"start it: overnight start {document['session']}")
+    if document["prepared"]:
+        lines.append(f"start it: overnight start {document['session']}")
+    else:
+        lines.append(f"prepare its data: overnight prepare {document['session']}, then overnight start")
     return safe("\n".join(lines))

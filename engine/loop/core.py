@@ -19,10 +19,11 @@ from engine.loop.effects import (
     Stop,
     Wait,
 )
-from engine.loop.gates import next_step
+from engine.loop.gates import CHAMPION_FAILED, next_step
 from engine.loop.judgement import Verdict
 from engine.session import events as ev
 from engine.session.fold import apply
+from engine.session.settings import Limits
 from engine.session.state import Experiment, State, better
 from engine.session.stats import confidence
 
@@ -43,6 +44,8 @@ def plan(state: State, context: Context) -> Plan:
     if current.phase == "proposing":
         return _proposing(state, current, context)
     if current.phase == "accepted":
+        if current.failed:
+            return _decided(current, Verdict("crash", current.failed, ("no_change",)), context)
         return ApplyChange(current.run)
     if current.phase == "committed":
         return _measuring(state, current, context)
@@ -53,20 +56,20 @@ def plan(state: State, context: Context) -> Plan:
     return _ending(state, current, context)
 
 
-def limit_reached(state: State, now: float) -> str:
-    """The limit of this engine's run that is reached, in words, or ""."""
+def limit_reached(state: State, now: float, limits: Limits) -> str:
+    """The limit that is reached since the engine's start (or the resumption after one), in words, or ""."""
     engine = state.engine
     if engine is None:
         return ""
     done = state.ended - engine.ended_experiments
-    if engine.experiments and done >= engine.experiments:
-        return f"the limit of {engine.experiments} experiments is reached"
-    if engine.hours and now - engine.counted_from >= engine.hours * 3600:
-        return f"the limit of {engine.hours:g} hours is reached"
-    if engine.cost_usd and state.cost - engine.cost >= engine.cost_usd:
-        return f"the limit of {engine.cost_usd:g} USD is reached"
-    if engine.tokens and state.tokens - engine.used_tokens >= engine.tokens:
-        return f"the limit of {engine.tokens} tokens is reached"
+    if limits.experiments and done >= limits.experiments:
+        return f"the limit of {limits.experiments} experiments is reached"
+    if limits.hours and now - engine.counted_from >= limits.hours * 3600:
+        return f"the limit of {limits.hours:g} hours is reached"
+    if limits.cost_usd and state.cost - engine.cost >= limits.cost_usd:
+        return f"the limit of {limits.cost_usd:g} USD is reached"
+    if limits.tokens and state.tokens - engine.used_tokens >= limits.tokens:
+        return f"the limit of {limits.tokens} tokens is reached"
     return ""
 
 
@@ -81,7 +84,7 @@ def _between(state: State, context: Context) -> Plan:
         return RestoreTree(champion.run)
     if state.paused:
         return Wait("paused")
-    limit = limit_reached(state, context.now)
+    limit = limit_reached(state, context.now, context.limits)
     if limit and context.limit_pauses:
         return [ev.PauseSet(at=context.now, paused=True, by="engine", reason=limit, limit=True)]
     if limit:
@@ -229,6 +232,9 @@ def _ending(state: State, current: Experiment, context: Context) -> list[ev.AnyE
     ]
     if current.is_baseline and current.status != "keep" and "interrupted" not in current.flags and not state.stop:
         reason = f"the baseline gave no result ({current.reason}); mend it, then resume"
+        ending.append(ev.PauseSet(at=context.now, paused=True, by="engine", reason=reason))
+    if CHAMPION_FAILED in current.flags and not state.stop:
+        reason = f"the champion itself fails now, so it is not the changes: {current.reason}; mend it, then resume"
         ending.append(ev.PauseSet(at=context.now, paused=True, by="engine", reason=reason))
     return ending
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.session.settings import Gate
+from engine.session.settings import Gate, Limits
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -20,6 +20,7 @@ class Context(msgspec.Struct, frozen=True):
     fallback: bool = False
     give_up_after: int = 3
     mends: int = 0
+    limits: Limits = msgspec.field(default_factory=Limits)
     limit_pauses: bool = False
 
 

@@ -61,16 +61,16 @@ class Engine:
         make: Make,
         current: Settings,
         stay: bool,
-        limit_pauses: bool = False,
+        own_limits: settings.Limits | None = None,
     ) -> None:
         self.record, self.tree, self.training, self.settings, self.stay = record, tree, training, current, stay
-        self.paths, self.limit_pauses = record.paths, limit_pauses
+        self.paths, self.own_limits = record.paths, own_limits
         self.projection = Projection(record, tree)
         self._asking = Asking(make)
         self._results: queue.Queue[tuple[int, Callable[[], None] | BaseException]] = queue.Queue()
         self._turn = 0
         self._busy: Effect | None = None
-        self._settings_stamp: tuple[int, int] | None = None
+        self._settings_stamp = self._stamp()
         self._exhausted = ""
         self._heard = ""
         self._signal = ""
@@ -125,24 +125,30 @@ class Engine:
             fallback=researcher.fallback not in ("", researcher.kind),
             give_up_after=researcher.give_up_after,
             mends=researcher.mends,
-            limit_pauses=self.limit_pauses,
+            limits=self.own_limits or self.settings.limits,
+            limit_pauses=self.stay and self.own_limits is None,
         )
 
-    def _read_settings(self) -> None:
-        """Take in an edit of overnight.toml; a broken one is told once, and the last good settings stay."""
+    def _stamp(self) -> tuple[int, int]:
         try:
             stat = self.paths.settings.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size)
         except OSError:
-            stamp = (0, -1)
-        state = self.record.state
+            return (0, -1)
+        return (stat.st_mtime_ns, stat.st_size)
+
+    def _read_settings(self, by_hand: bool = True) -> None:
+        """Take in an edit of overnight.toml; a broken one is told once, and the last good settings stay."""
+        state, stamp = self.record.state, self._stamp()
         if stamp == self._settings_stamp or (state.current is not None and not state.paused):
             return
-        first, self._settings_stamp = self._settings_stamp is None, stamp
-        if first:
-            return
+        self._settings_stamp = stamp
         try:
-            self.settings = settings.load(self.paths.settings)
+            found = settings.load(self.paths.settings)
+            changed = settings.differences(self.settings, found)
+            if changed and by_hand:  # or by a run: nobody else says so
+                text = f"overnight.toml was changed by hand: {', '.join(changed)}"
+                self.record.write(ev.Trouble(at=time.time(), text=text))
+            self.settings = found
         except SettingsError as error:
             self.record.write(ev.Trouble(at=time.time(), text=f"{error}; the settings before it stay in force"))
 
@@ -191,6 +197,7 @@ class Engine:
             self.tree.restore(effect.champion, effect.of)
         elif isinstance(effect, EditSetting):
             self._write(edit_setting(self.record.state, effect.command, self.tree))
+            self._read_settings(by_hand=False)
         elif isinstance(effect, RunTrial):
             self._start_trial(effect)
         elif isinstance(effect, RunChecks):
@@ -274,7 +281,7 @@ class Engine:
         guard = self.tree.guard(self.record.state.experiments[effect.run - 1].commit)
 
         def work() -> Callable[[], None]:
-            ended = self.training.checks(effect.run, segment)
+            ended = self.training.checks(effect.run, segment, self.settings)
 
             def finish() -> None:
                 guard.broken()
@@ -396,6 +403,9 @@ class Engine:
     def _pause_exhausted(self) -> None:
         reason = f"the researcher has nothing left to try: {self._exhausted}"
         self._exhausted = ""
+        current = self.record.state.current
+        if current is not None:
+            self._write([ev.ProposalFailed(at=time.time(), run=current.run, reason=reason)])
         self._write([ev.PauseSet(at=time.time(), paused=True, by=ENGINE, reason=reason)])
 
     # leaving

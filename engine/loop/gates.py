@@ -25,7 +25,7 @@ def next_step(state: State, experiment: Experiment) -> NextTrial | Verdict:
         return NextTrial("candidate", experiment.commit, segment.run.seed)
     failed = _failure(first)
     if failed is not None:
-        return failed
+        return _blame(state, experiment, failed)
     assert first.metric is not None
     result = Result(first.metric, first.metrics, first.flags, experiment.net_lines)
     base = state.experiment(experiment.champion or 0)
@@ -61,6 +61,40 @@ def _failure(trial: Trial) -> Verdict | None:
     flags = (trial.outcome, *trial.flags) if trial.outcome in ("aborted", "interrupted") else trial.flags
     said = trial.detail or trial.cause or trial.outcome
     return Verdict("crash", said, flags)
+
+
+CHAMPION_FAILED = "champion_failed"
+"""Flag of a crash after which the champion crashed too: the machine, the data or the benchmark is what broke."""
+CRASHES = 5
+"""After so many crashes in a row the champion is run, and again after as many more."""
+
+
+def crashes_in_row(state: State) -> int:
+    """Trials that failed by themselves in the newest experiments, without a result between them."""
+    count = 0
+    for experiment in reversed(state.of_segment()):
+        if not experiment.status or "no_change" in experiment.flags:
+            continue
+        if experiment.status != "crash" or {"aborted", "interrupted"} & set(experiment.flags):
+            break
+        count += 1
+    return count
+
+
+def _blame(state: State, experiment: Experiment, failed: Verdict) -> NextTrial | Verdict:
+    """The verdict of a crash; at every fifth in a row, only once the champion has shown whether it still runs."""
+    champion, segment = state.champion, state.segments[-1]
+    due = (crashes_in_row(state) + 1) % CRASHES == 0
+    if not due or champion is None or champion.run != experiment.champion or failed.flags:
+        return failed
+    trial = next((t for t in experiment.trials if t.of == "champion"), None)
+    if trial is None:
+        return NextTrial("champion", champion.commit, segment.run.seed)
+    if trial.outcome == "ok":
+        return failed
+    said = trial.detail or trial.cause or trial.outcome
+    aborted = trial.outcome in ("aborted", "interrupted")
+    return Verdict("crash", said, (trial.outcome,) if aborted else (CHAMPION_FAILED,))
 
 
 def pair_seed(segment: Segment, run: int, pair: int) -> int:

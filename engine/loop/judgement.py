@@ -45,9 +45,12 @@ _WHY = {
     "jump": "the gain is larger than gate.jump in one step",
     "log_disagrees": "the METRIC line and run.log disagree",
     "clock_disagrees": "it claims more training seconds than the wall clock saw",
+    "base_withdrawn": "a person changed what it was tried on while it ran",
     "pinned_changed": "it changed a pinned file while it ran",
     "editable_changed": "it changed its own source while it ran",
     "checks_changed": "it changed its own checks while it ran",
+    "verify_disagrees": "the independent measure of its final weights disagrees",
+    "budget_exceeded": "it trained for longer than the budget",
 }
 
 

@@ -14,7 +14,7 @@ from engine.gpu.sampler import Sampler
 from engine.loop.engine import ENGINE, Engine, NoBaseline
 from engine.loop.projection import Projection
 from engine.loop.record import FULL, Listener, NoRoom, Record, keep_reserve, no_room, spend_reserve
-from engine.loop.recovery import StartRefused, check_tree, mend, sweep_children, take_dirt
+from engine.loop.recovery import StartRefused, check_log, check_tree, mend, sweep_children, take_dirt
 from engine.loop.training import Training
 from engine.loop.tree import Tree
 from engine.researchers.base import Researcher
@@ -25,6 +25,7 @@ from engine.session.journal import JournalError
 from engine.session.locking import Held, Lock
 from engine.session.paths import SessionPaths
 from engine.session.settings import Limits, Settings, SettingsError
+from engine.work import sandbox
 from engine.work.repo import GitTrouble, Repo
 from engine.work.sweep import become_subreaper
 
@@ -76,7 +77,7 @@ def run(
             keep_reserve(paths)
             record = Record(paths, listeners)
             return _run(record, repo, settings, limits, dirty, stay, start_id, ready)
-        except (SettingsError, StartRefused, DeviceError) as error:
+        except (SettingsError, StartRefused, DeviceError, sandbox.SandboxError) as error:
             raise LaunchRefused(str(error), 4) from error
         except (GitTrouble, JournalError, NoBaseline, NoRoom) as error:
             raise LaunchRefused(str(error), 4 if record is None else 1) from error
@@ -113,11 +114,13 @@ def _run(
     repo.clear_stale_lock()
     tree = Tree(repo, record)
     check_tree(record, tree, settings, dirty)
+    check_log(record, tree)
+    unguarded = sandbox.trouble(settings.guard.sandbox)
     sampler = Sampler()
     device = pick(sampler.sample().gpus, settings.gpu.index, paths.name, start_id)
     limits = own_limits or settings.limits
     training = Training(paths, device[0].uuid if device else "")
-    engine = Engine(record, tree, training, make_for(paths), settings, stay, limit_pauses=stay and own_limits is None)
+    engine = Engine(record, tree, training, make_for(paths), settings, stay, own_limits)
     before = {number: signal.signal(number, _handler(engine)) for number in SIGNALS}
     try:
         record.write(
@@ -137,6 +140,8 @@ def _run(
             record.write(
                 ev.Trouble(at=time.time(), text=f"left over from an earlier engine, killed: {', '.join(killed)}")
             )
+        if unguarded and all(text != unguarded for _, text in record.state.troubles):
+            record.write(ev.Trouble(at=time.time(), text=unguarded))
         if record.state.paused and record.state.pause_by == ENGINE:  # whoever starts anew has mended what it was for
             record.write(ev.PauseSet(at=time.time(), paused=False, by=ENGINE, reason="started again"))
         ready()

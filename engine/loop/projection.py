@@ -1,5 +1,7 @@
 """What others read, made from the state: the public log and the living document. Completed whenever it is behind."""
 
+import msgspec
+
 from engine.loop.record import Record
 from engine.loop.tree import Tree
 from engine.session import document, publiclog
@@ -17,28 +19,56 @@ class Projection:
         self.record, self.tree = record, tree
         self.paths = record.paths
         self._written: int | None = None
+        self._length = 0
         self._documented = -1
 
     def complete(self) -> None:
         """Append the public log's missing lines, and bring autoresearch.md up to date."""
         state = self.record.state
-        if self._written is None:
-            self._written = self._count()
+        if self._written is None or self._size() < self._length:
+            self._written = self._count()  # somebody removed or cut it: what is missing is written again
         missing = state.public[self._written :]
         if missing:
             publiclog.append(self.paths.public_log, [line(state, kind, index) for kind, index in missing])
             self._written = len(state.public)
+        self._length = self._size()
         if self._documented != state.events and state.current is None and state.segments:
             self._document(state)
             self._documented = state.events
 
     def _count(self) -> int:
         """Whole lines that are there already; the journal has at least as many, for it is written first."""
+        return len(self._whole_lines())
+
+    def _whole_lines(self) -> list[bytes]:
         try:
             data = self.paths.public_log.read_bytes()
         except FileNotFoundError:
+            return []
+        return [raw for raw in data[: data.rfind(b"\n") + 1].split(b"\n") if raw.strip()]
+
+    def _size(self) -> int:
+        try:
+            return self.paths.public_log.stat().st_size
+        except FileNotFoundError:
             return 0
-        return sum(1 for raw in data[: data.rfind(b"\n") + 1].splitlines() if raw.strip())
+
+    def foreign(self) -> int:
+        """The number of the public log's first whole line that the journal does not know; 0 when it knows all."""
+        public = self.record.state.public
+        for number, raw in enumerate(self._whole_lines(), 1):
+            try:
+                found = msgspec.json.decode(raw)
+                kind = found.get("type", "result")
+                run = found.get("run")
+            except (msgspec.DecodeError, UnicodeDecodeError, AttributeError):
+                return number
+            if number > len(public):
+                return number
+            wanted, index = public[number - 1]
+            if kind != wanted or (wanted == "result" and run != index):
+                return number
+        return 0
 
     def _document(self, state: State) -> None:
         try:

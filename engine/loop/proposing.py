@@ -13,7 +13,7 @@ from engine.session.carriage import collapse_text
 from engine.session.inert import inert
 from engine.session.settings import Settings
 from engine.session.state import Experiment, State
-from engine.work import change
+from engine.work import change, cheats
 from engine.work.contract import allowed_imports
 from engine.work.hooks import run_hook
 
@@ -181,11 +181,12 @@ def _accepted(
     researcher: Researcher, given: Brief, proposal: Proposal, new: dict[str, str], fallback: bool, attempt: int = 0
 ) -> ev.ChangeAccepted:
     description = " ".join(proposal.description.split()) or "a change without a description"
+    flagged = "; ".join(str(found) for found in cheats.look(given.files, new) if found.severity == "flag")
     return ev.ChangeAccepted(
         at=time.time(),
         run=given.run,
         description=description[:500],
-        asi=proposal.asi,
+        asi={**proposal.asi, **({"flagged": flagged} if flagged else {})},
         fingerprint=change.fingerprint(new),
         params=proposal.params,
         net_lines=change.net_lines(given.files, new),

@@ -3,6 +3,7 @@
 import time
 
 from engine.loop.commands import react
+from engine.loop.projection import Projection
 from engine.loop.record import Record
 from engine.loop.tree import Tree
 from engine.session import events as ev
@@ -33,14 +34,42 @@ def check_tree(record: Record, tree: Tree, settings: Settings, dirty: bool) -> N
     missing = [name for name in names if not (record.paths.root / name).is_file() and not _held(tree, name)]
     if missing:
         raise StartRefused(f"{record.paths.root} has no {', '.join(missing)}, which scope.editable names")
+    segment = record.state.segment
+    if segment is not None and segment.branch not in ("", tree.repo.branch()):
+        raise StartRefused(
+            f"{record.paths.root} is on branch {tree.repo.branch()}, and this session's is {segment.branch}:"
+            f" git -C {record.paths.root} switch {segment.branch}, then start"
+        )
     if in_flight(record) or dirty:
         return
     changed = tree.repo.dirty(names)
-    if changed:
+    if changed and not _half_restored(record, tree, changed):
         raise StartRefused(
             f"{', '.join(changed)} in {record.paths.root} differs from the last commit. Commit it, take it back"
             f" (git -C {record.paths.root} checkout -- {' '.join(changed)}), or let the session go on from it:"
             " overnight start --dirty"
+        )
+
+
+def _half_restored(record: Record, tree: Tree, changed: list[str]) -> bool:
+    """Whether these files hold a champion's text: what a kill in the middle of a restoration leaves, and no edit."""
+    segment = record.state.segment
+    if segment is None:
+        return False
+    runs = {run for decision in record.state.decisions[-4:] for run in decision.before} | set(segment.line)
+    commits = {record.state.experiments[run - 1].commit for run in runs} - {""}
+    return any(all(tree.text(n) == tree.repo.text_at(commit, n) for n in changed) for commit in commits)
+
+
+def check_log(record: Record, tree: Tree) -> None:
+    """Refuse a public log that is not this journal's, as one of a loop by hand. Errors: StartRefused."""
+    number = Projection(record, tree).foreign()
+    if number:
+        path = record.paths.public_log
+        raise StartRefused(
+            f"{path}, line {number}: not of this session's journal, from which this log is written; runs would be"
+            f" numbered twice. Move the file away (mv {path.name} {path.stem}.mine.jsonl), then start: what the journal"
+            " knows is written anew"
         )
 
 
@@ -84,9 +113,14 @@ def mend(record: Record, tree: Tree) -> None:
                 continue
             record.write(*react(record.state, request, time.time()))
             inbox.done(taken)
-    current = record.state.current
+    current, champion = record.state.current, record.state.champion
     if current is None:
+        if champion is not None and tree.repo.dirty(list(record.state.segments[-1].editable)):
+            tree.restore(champion.run, None)
         return
+    if current.phase == "proposing" and not current.is_baseline and tree.moved():
+        reason = "the session's files were changed before a change was proposed"
+        record.write(ev.ProposalFailed(at=time.time(), run=current.run, reason=reason))
     trial = current.trials[-1] if current.trials else None
     if trial is not None and not trial.outcome:
         record.write(
@@ -102,7 +136,6 @@ def mend(record: Record, tree: Tree) -> None:
     if current.phase == "committed":
         segment = record.state.segments[-1]
         names = list(segment.editable)
-        champion = record.state.champion
         known = tuple(c for c in (current.commit, champion.commit if champion else "", record.state.head) if c)
         if tree.repo.dirty(names):
             tree.rescue("edits of the editable files found after the engine was killed", known)

@@ -1,20 +1,27 @@
 """Trials and checks: the benchmark under the leash, its telemetry, and what is held against its claims."""
 
+import functools
 import os
+import shutil
 import sys
 import threading
 import time
+from pathlib import Path
+
+import msgspec
 
 from engine.gpu.telemetry import Telemetry
 from engine.loop import claims
 from engine.loop.effects import RunTrial
+from engine.researchers.credentials import is_credential
 from engine.session import events as ev
 from engine.session.cookie import cookie, session_id
 from engine.session.paths import SessionPaths
 from engine.session.runlog import parse_summary
 from engine.session.settings import Settings
 from engine.session.state import Segment
-from engine.work import benchmark, leash
+from engine.work import benchmark, leash, sandbox, verify
+from engine.work.constants import read_constants
 from engine.work.environment import trial_environment
 
 TAIL_BYTES = 65536
@@ -66,13 +73,20 @@ class Training:
         if effect.trial > 1:
             folder = folder / f"trial-{effect.trial}"
         folder.mkdir(parents=True, exist_ok=True)
+        environment = self._trained_with(effect.run, effect.trial, effect.seed, segment)
+        weights = folder / "final" / "weights.pt"
+        if settings.guard.verify:
+            weights.parent.mkdir(exist_ok=True)
+            environment["OVERNIGHT_WEIGHTS"] = str(weights)
+        confine = self._sandbox(segment, settings, [weights.parent] if settings.guard.verify else [])
         try:
             running = benchmark.start_trial(
                 self.paths.root,
                 folder,
                 segment.run.command,
-                environment=self.environment(effect.run, effect.trial, effect.seed, segment.budget),
+                environment=environment,
                 limit_s=segment.run.timeout_s,
+                confine=confine,
             )
         except leash.LeashError as error:
             return ev.TrialEnded(
@@ -84,8 +98,7 @@ class Training:
                 measured = running.finish(segment.metric.name)
         finally:
             self._hold(None)
-        flags = claims.flags(segment.metric.name, measured.metrics, self._summary(), measured.duration_s)
-        return ev.TrialEnded(
+        ended = ev.TrialEnded(
             at=time.time(),
             run=effect.run,
             trial=effect.trial,
@@ -96,9 +109,79 @@ class Training:
             exit_code=measured.exit_code,
             cause=measured.cause,
             detail=measured.detail,
-            flags=flags if measured.outcome == "ok" else (),
+            flags=self._claims(segment, measured) if measured.outcome == "ok" else (),
             killed=measured.killed,
         )
+        if measured.outcome == "ok" and settings.guard.verify:
+            ended = self._verified(ended, folder, weights, segment, settings, environment)
+        shutil.rmtree(weights.parent, ignore_errors=True)
+        return ended
+
+    def _trained_with(self, run: int, trial: int, seed: int, segment: Segment) -> dict[str, str]:
+        """The environment of what a researcher wrote: no credentials in it."""
+        everything = self.environment(run, trial, seed, segment.budget)
+        return {name: value for name, value in everything.items() if not is_credential(name)}
+
+    def _sandbox(self, segment: Segment, settings: Settings, writable: list[Path]) -> benchmark.Confine:
+        root = self.paths.root
+        return functools.partial(
+            sandbox.wrap,
+            kind="train",
+            session=root,
+            setting=settings.guard.sandbox,
+            device=self.device,
+            writable=writable,
+            pinned=(*segment.editable, *segment.pinned),
+            strict=sandbox.is_template(root, segment.run.command),
+        )
+
+    def _claims(self, segment: Segment, measured: benchmark.Measured) -> tuple[str, ...]:
+        found = claims.flags(segment.metric.name, measured.metrics, self._summary(), measured.duration_s)
+        try:
+            fixed = read_constants((self.paths.root / "prepare.py").read_text(encoding="utf-8"))
+        except (OSError, ValueError, SyntaxError):
+            return found
+        budget, unit = segment.budget or fixed.get("BUDGET", ""), fixed.get("BUDGET_UNIT", "").strip("\"'")
+        return found + claims.over_budget(measured.metrics, budget, unit)
+
+    def _verified(
+        self,
+        ended: ev.TrialEnded,
+        folder: Path,
+        weights: Path,
+        segment: Segment,
+        settings: Settings,
+        environment: dict[str, str],
+    ) -> ev.TrialEnded:
+        """The trial with what the independent measure says of it."""
+        assert ended.metric is not None
+        if segment.metric.name != verify.NAME or not weights.is_file():
+            missing = f"train.py left no weights at OVERNIGHT_WEIGHTS, and guard.verify is on for {segment.metric.name}"
+            found = verify.Verified(missing)
+        else:
+            try:
+                running = verify.start(
+                    self.paths.root,
+                    folder,
+                    weights,
+                    environment=environment,
+                    limit_s=segment.run.timeout_s,
+                    confine=self._sandbox(segment, settings, []),
+                )
+            except leash.LeashError as error:
+                found = verify.Verified(str(error))
+            else:
+                self._hold(running)
+                try:
+                    found = verify.finish(running, folder, ended.metric)
+                finally:
+                    self._hold(None)
+        if found.aborted:
+            why = {"outcome": "aborted", "cause": "terminated", "detail": found.why, "metric": None, "flags": ()}
+            return msgspec.structs.replace(ended, **why)
+        if not found.why:
+            return ended
+        return msgspec.structs.replace(ended, flags=(*ended.flags, "verify_disagrees"), detail=found.why)
 
     def _summary(self) -> dict[str, float]:
         try:
@@ -108,14 +191,15 @@ class Training:
         except OSError:
             return {}
 
-    def checks(self, run: int, segment: Segment) -> ev.ChecksEnded:
+    def checks(self, run: int, segment: Segment, settings: Settings) -> ev.ChecksEnded:
         """Run autoresearch.checks.sh to its end."""
         try:
             running = benchmark.start_checks(
                 self.paths.root,
                 self.paths.run(run),
-                environment=self.environment(run, 0, segment.run.seed, segment.budget),
+                environment=self._trained_with(run, 0, segment.run.seed, segment),
                 limit_s=segment.run.checks_timeout_s,
+                confine=self._sandbox(segment, settings, []),
             )
         except leash.LeashError as error:
             return ev.ChecksEnded(at=time.time(), run=run, passed=False, detail=str(error))

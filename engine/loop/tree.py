@@ -73,7 +73,7 @@ class Tree:
             changed = self.changed_pins(segment)
             self._reason = f"{', '.join(changed)} changed" if changed else ""
             self._stamps = stamps
-        return self._reason or self._moved(segment)
+        return self._reason or self.moved()
 
     def _stat(self, names: Mapping[str, str]) -> tuple[tuple[str, int, int], ...]:
         found = []
@@ -90,16 +90,19 @@ class Tree:
         now = hashes(self.paths.root, list(segment.pinned))
         return [name for name, digest in segment.pinned.items() if now.get(name) != digest]
 
-    def _moved(self, segment: Segment) -> str:
-        """The operator committed another text of an editable file: then the champion is no longer what HEAD holds."""
-        state = self.record.state
+    def moved(self, on: str = "") -> str:
+        """Why HEAD no longer holds the champion's text (or that of commit `on`): a person committed another, or "".
+
+        Between experiments that opens a new segment; during one, the experiment loses its ground and theirs stays.
+        """
+        state, segment = self.record.state, self.record.state.segments[-1]
         head = self.repo.head()
         if head == state.head:
             return ""
         self.repo.check_branch()
         names = list(segment.editable)
         champion = state.champion
-        base = champion.commit if champion else segment.commit
+        base = on or (champion.commit if champion else segment.commit)
         if self.repo.files_at(head, names) != self.repo.files_at(base, names):
             return f"commit {head[:7]} changed {', '.join(names)} by hand"
         return ""
@@ -123,6 +126,7 @@ class Tree:
                 editable=tuple(editable),
                 pinned=pinned,
                 commit=self.repo.head(),
+                branch=self.repo.branch(),
                 reason=reason,
             )
         )
@@ -135,6 +139,10 @@ class Tree:
         done = self.repo.run_of(head) == run
         if not done or any((self.repo.text_at(head, name) or "") != text for name, text in stored.files.items()):
             experiment = self.record.state.experiments[run - 1]
+            moved = "" if done or experiment.mends else self.moved()
+            if moved:
+                self.record.write(ev.ProposalFailed(at=time.time(), run=run, reason=f"{moved} before it was tried"))
+                return
             self.rescue(f"edits of train.py found when run {run} was to be applied")
             self.commit_rest("what changed before the next experiment", self._editable())
             head = self.repo.commit_experiment(run, experiment.description, stored.files)
@@ -184,6 +192,10 @@ class Tree:
         state = self.record.state
         experiments, names = state.experiments, self._editable()
         target = experiments[champion - 1].commit
+        moved = self.moved(experiments[of - 1].commit) if of is not None else ""
+        if moved and self.moved():  # theirs stays: state.head does not follow, so that the next segment starts from it
+            self.record.write(ev.TreeSettled(at=time.time(), commit=state.head, champion=champion, run=of))
+            return
         self._tell_moved(names, (target, experiments[of - 1].commit if of else "", state.head))
         known = tuple(c for c in (target, experiments[of - 1].commit if of else "", state.head) if c)
         self.rescue("edits of the editable files found when the champion was restored", known)
@@ -224,9 +236,15 @@ class Guard:
 
     def broken(self) -> tuple[str, ...]:
         """Flags of what the run changed; each is saved under a reference and set back. Errors: as Tree's."""
-        tree, flags = self._tree, []
+        tree = self._tree
+        flags: list[str] = []
         pinned = tree.changed_pins(self._segment)
         editable = [name for name in self._segment.editable if tree.text(name) != tree.repo.text_at(self._commit, name)]
+        if editable and (moved := tree.moved(self._commit)):
+            flags.append("base_withdrawn")
+            text = f"{moved} while a run was on; the run is discarded, and the next segment starts from it"
+            tree.record.write(ev.Trouble(at=time.time(), text=text))
+            editable = []
         if pinned:
             flags.append("pinned_changed")
         if editable:

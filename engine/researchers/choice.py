@@ -5,7 +5,7 @@ from pathlib import Path
 from engine.researchers.base import Researcher, ResearcherFailed
 from engine.session.settings import Settings
 
-SUPPORTED = ("search",)
+SUPPORTED = ("search", "agent")
 
 
 def make(kind: str, settings: Settings, session: Path) -> Researcher:
@@ -14,6 +14,10 @@ def make(kind: str, settings: Settings, session: Path) -> Researcher:
         from engine.researchers.search.searcher import Search
 
         return Search(session, settings.run.seed)
+    if kind == "agent":
+        from engine.researchers.agent.agent import Agent
+
+        return Agent(session, settings)
     raise ResearcherFailed(
         f"researcher.kind is {kind!r}, which is not there; supported: {', '.join(SUPPORTED)}. "
         f"Set it: overnight edit researcher.kind {SUPPORTED[0]}"

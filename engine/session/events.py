@@ -51,6 +51,7 @@ class SegmentOpened(Event, frozen=True, tag="segment_opened"):
     commit: str
     budget: str = ""
     seed: int = 0
+    branch: str = ""
     reason: str = ""
 
 

@@ -89,6 +89,7 @@ def _(event: ev.SegmentOpened, state: State) -> None:
             budget=event.budget,
             opened_at=event.at,
             reason=event.reason,
+            branch=event.branch,
         )
     )
     state.public.append(("config", event.segment))

@@ -40,8 +40,11 @@ class SessionPaths:
 
     @property
     def exists(self) -> bool:
-        """Whether this is a session: it has a private folder or settings of ours."""
-        return self.private.is_dir() and self.settings.exists()
+        """Whether this is a session: it has a private folder, and settings or a history.
+
+        On a branch that lacks overnight.toml the history alone tells, so that the session can still be stopped.
+        """
+        return self.private.is_dir() and (self.settings.exists() or self.journal.exists())
 
 
 def sessions_dir(given: str | None = None) -> Path:

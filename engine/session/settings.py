@@ -234,6 +234,18 @@ def line_of(text: str, section: str, key: str) -> int:
     return at
 
 
+def differences(old: Settings, new: Settings) -> list[str]:
+    """What differs, as `section.key old→new`."""
+    found = []
+    for section in msgspec.structs.fields(Settings):
+        before, after = getattr(old, section.name), getattr(new, section.name)
+        for field in msgspec.structs.fields(before):
+            a, b = getattr(before, field.name), getattr(after, field.name)
+            if a != b:
+                found.append(f"{section.name}.{field.name} {a}→{b}")
+    return found
+
+
 def opens_segment(key: str) -> bool:
     """Whether changing `key` makes earlier results incomparable, so that the baseline is measured again."""
     return key.split(".")[0] in ("metric", "run", "scope")

@@ -105,6 +105,8 @@ DISBELIEF = frozenset(
         "pinned_changed",
         "editable_changed",
         "checks_changed",
+        "verify_disagrees",
+        "budget_exceeded",
     }
 )
 """Flags of claims that are not believed: out of every statistic until a person approves the run."""
@@ -123,6 +125,7 @@ class Segment(msgspec.Struct):
     budget: str
     opened_at: float
     reason: str = ""
+    branch: str = ""
     line: list[int] = []
     runs: list[int] = []
 

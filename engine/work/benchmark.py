@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,9 @@ RUN_LOG = "run.log"
 BENCHMARK_OUT = "benchmark.out"
 CHECKS = "autoresearch.checks.sh"
 CHECKS_OUT = "checks.out"
+
+Confine = Callable[[list[str]], list[str]]
+"""Puts a command into a sandbox: engine.work.sandbox.wrap with its places given."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,14 +141,15 @@ def start_trial(
     environment: Mapping[str, str],
     limit_s: float,
     grace_s: float = leash.GRACE_S,
+    confine: Confine = list,
 ) -> Trial:
     """Start the benchmark `command` (a shell's command line) in `session`; its output is kept in `folder`.
 
     The session's run.log is emptied first, so that an earlier one is never read as this trial's. `environment` comes
-    from `environment.trial_environment`. Raises LeashError.
+    from `environment.trial_environment`; `confine` puts the command into a sandbox. Raises LeashError.
     """
     _empty(session / RUN_LOG)
-    leashed, capture = _start(command, session, folder / BENCHMARK_OUT, environment, limit_s, grace_s)
+    leashed, capture = _start(command, session, folder / BENCHMARK_OUT, environment, limit_s, grace_s, confine)
     return Trial(leashed, capture, session, folder, limit_s)
 
 
@@ -194,10 +198,16 @@ def has_checks(session: Path) -> bool:
 
 
 def start_checks(
-    session: Path, folder: Path, *, environment: Mapping[str, str], limit_s: float, grace_s: float = leash.GRACE_S
+    session: Path,
+    folder: Path,
+    *,
+    environment: Mapping[str, str],
+    limit_s: float,
+    grace_s: float = leash.GRACE_S,
+    confine: Confine = list,
 ) -> Checks:
     """Start the session's correctness checks; their output is kept in `folder`. Raises LeashError."""
-    leashed, capture = _start(f"bash {CHECKS}", session, folder / CHECKS_OUT, environment, limit_s, grace_s)
+    leashed, capture = _start(f"bash {CHECKS}", session, folder / CHECKS_OUT, environment, limit_s, grace_s, confine)
     return Checks(leashed, capture, limit_s)
 
 
@@ -211,7 +221,13 @@ def run_checks(
 
 
 def _start(
-    command: str, session: Path, target: Path, environment: Mapping[str, str], limit_s: float, grace_s: float
+    command: str,
+    session: Path,
+    target: Path,
+    environment: Mapping[str, str],
+    limit_s: float,
+    grace_s: float,
+    confine: Confine,
 ) -> tuple[leash.Leashed, Capture]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -222,7 +238,7 @@ def _start(
         ) from error
     try:
         leashed = leash.start(
-            ["bash", "-c", command],
+            confine(["bash", "-c", command]),
             cwd=session,
             env=environment,
             limit_s=limit_s,

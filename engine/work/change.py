@@ -10,6 +10,9 @@ import tokenize
 import warnings
 from collections.abc import Collection, Mapping
 
+from engine.work import cheats
+from engine.work.constants import BOM
+
 _LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -42,7 +45,7 @@ def _normal(name: str, text: str) -> str:
 def _parse(text: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an odd escape in a proposal is not the operator's to read
-        return ast.parse(text)
+        return ast.parse(text.removeprefix(BOM))
 
 
 def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.Expr | None:
@@ -62,7 +65,7 @@ def _code_lines(name: str, text: str) -> int:
         return sum(1 for line in text.splitlines() if line.strip())
     try:
         lines: set[int] = set()
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        for token in tokenize.generate_tokens(io.StringIO(text.removeprefix(BOM)).readline):
             if token.type not in _LAYOUT:
                 lines.update(range(token.start[0], token.end[0] + 1))
         for node in ast.walk(_parse(text)):
@@ -106,7 +109,7 @@ def check(
         return ["only comments, docstrings or layout were changed: there is nothing to measure"]
     if print_of_new in tried:
         return ["this change was already tried on this champion, with the same code; propose another"]
-    return []
+    return [str(finding) for finding in cheats.look(old, new) if finding.severity == "refuse"]
 
 
 def _file_reasons(name: str, text: str, known: set[str], allowed: frozenset[str] | None) -> list[str]:

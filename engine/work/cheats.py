@@ -20,6 +20,7 @@ import msgspec
 from engine.work import cheats_flow as flow
 from engine.work.cheats_names import Names
 from engine.work.cheats_signs import Sign, signs
+from engine.work.constants import BOM
 
 MOST = 6
 """Findings told of one change: who is told six things has enough to mend."""
@@ -48,7 +49,9 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 def look(old: Mapping[str, str], new: Mapping[str, str]) -> list[Finding]:
-    """What the change from `old` to `new` adds that a change must not; [] for an honest one, or one that cannot parse."""
+    """What the change from `old` to `new` adds that a change must not; [] for an honest one. What cannot parse is not
+    looked at.
+    """
     changed = [n for n in sorted({*old, *new}) if old.get(n, "") != new.get(n, "")]
     found: list[Finding] = []
     only_seed = bool(changed)
@@ -77,13 +80,13 @@ def _seen(text: str) -> _Seen | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd escape in a proposal is not the operator's to read
-            tree = ast.parse(text)
+            tree = ast.parse(text.removeprefix(BOM))
         names = Names(tree)
         found = [*signs(names), *flow.budget_signs(names)]
         if flow.evaluates(names):
             found += flow.metric_signs(names)
-        whole = ast.dump(tree)
-        return _Seen(names, sorted(found, key=lambda sign: sign.line), flow.without_seed(tree, names), whole)
+        whole, fresh = ast.dump(tree), ast.parse(text.removeprefix(BOM))
+        return _Seen(names, sorted(found, key=lambda sign: sign.line), flow.without_seed(fresh, names), whole)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

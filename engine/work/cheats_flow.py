@@ -45,10 +45,13 @@ def metric_signs(names: Names) -> Iterator[Sign]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in shown:
             if node.lineno > measured[node.id]:
                 text = f"changes {node.id} after evaluate_bpb gave it"
-                yield Sign("metric", f"again {measured[node.id]}", node.lineno, text)
-        elif isinstance(node, ast.Call) and names.of(node.func) == _EVALUATE and node.args:
-            if any(isinstance(part, (ast.Lambda, ast.BinOp)) for part in ast.walk(node.args[0])):
-                yield Sign("metric", plain(node, names), node.lineno, "evaluates something else than the trained model")
+                yield Sign("metric", "again", node.lineno, text)
+        elif (
+            isinstance(node, ast.Call)
+            and names.of(node.func) == _EVALUATE
+            and any(isinstance(part, (ast.Lambda, ast.BinOp)) for part in ast.walk(node))
+        ):
+            yield Sign("metric", plain(node, names), node.lineno, "evaluates something else than the trained model")
 
 
 def _measured_names(names: Names) -> dict[str, int]:
@@ -113,11 +116,9 @@ def _told(names: Names) -> Iterator[tuple[str, ast.expr]]:
                 if isinstance(value, ast.FormattedValue) and (found := _ENDS_WITH_NAME.search(text_of(part))):
                     yield found[1], value
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-            if found := _FORMATTED.search(text_of(node.left)):
-                yield from (
-                    (found[1], value)
-                    for value in (node.right.elts if isinstance(node.right, ast.Tuple) else [node.right])
-                )
+            found = _FORMATTED.search(text_of(node.left))
+            given = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+            yield from ((found[1], value) for value in given if found)
 
 
 def budget_signs(names: Names) -> Iterator[Sign]:

@@ -1,4 +1,4 @@
-"""What the names in a Python module stand for: `p.evaluate_bpb` is `prepare.evaluate_bpb` after `import prepare as p`."""
+"""What names in a Python module stand for: after `import prepare as p`, `p.evaluate_bpb` is `prepare.evaluate_bpb`."""
 
 from __future__ import annotations
 

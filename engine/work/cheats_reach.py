@@ -5,10 +5,11 @@ from __future__ import annotations
 PINNED = ("prepare", "corpus")
 """The pinned modules: data and measure."""
 
-OFFERED = frozenset(
-    f"prepare.{name}"
-    for name in ["BUDGET", "BUDGET_UNIT", "MAX_SEQ_LEN", "EVAL_TOKENS", "VOCAB_SIZE", "DATA", "TOKENIZER", "Batch", "Evaluation", "evaluate_bpb", "get_tokenizer", "training_batches"]
-) | {"prepare", "corpus", "corpus.CorpusError"}
+_OFFERED = (
+    "BUDGET BUDGET_UNIT MAX_SEQ_LEN EVAL_TOKENS VOCAB_SIZE DATA TOKENIZER Batch Evaluation "
+    "evaluate_bpb get_tokenizer training_batches"
+)
+OFFERED = {"prepare", "corpus", "corpus.CorpusError"}.union(f"prepare.{name}" for name in _OFFERED.split(" "))
 """What prepare.py and corpus.py offer to train.py; the rest is how they work inside."""
 
 WORDS = {
@@ -16,7 +17,7 @@ WORDS = {
     "code": "it runs or inspects code behind the reader's back; write what you mean in plain code",
     "process": "a run is one program: it starts, signals and inspects no others",
     "network": "training has no network; everything it may use is prepared before",
-    "data": "the data comes from training_batches and is seen by evaluate_bpb; nothing else reads it, nor earlier weights",
+    "data": "the data comes from training_batches and evaluate_bpb; no file of it is read, nor earlier weights",
     "file": "a run reads and writes no files of its own; what it has to say it prints",
     "clock": "the clock is not to be changed",
     "native": "no native code is called directly",
@@ -50,12 +51,13 @@ _REFUSED = {
     "file": (
         "os.open os.fdopen os.listdir os.scandir os.walk os.remove os.unlink os.rename os.replace os.mkdir os.makedirs "
         "os.symlink os.link os.chmod os.truncate os.mkfifo io.open io.FileIO codecs.open shutil.copy shutil.copyfile "
-        "shutil.copytree shutil.move shutil.rmtree glob torch.save torch.jit.save numpy.save numpy.savez tempfile shelve"
+        "shutil.copytree shutil.move shutil.rmtree glob torch.save torch.jit.save numpy.save numpy.savez "
+        "tempfile shelve"
     ),
     "clock": "time.clock_settime time.clock_settime_ns",
     "native": "ctypes cffi",
 }
-REFUSED = {name: kind for kind, names in _REFUSED.items() for name in names.split()}
+REFUSED = {name: kind for kind, names in _REFUSED.items() for name in names.split(" ")}
 ALLOWED = frozenset(
     {"importlib.util.find_spec", "importlib.metadata", "importlib", "importlib.util", "http.HTTPStatus"}
 )

@@ -37,8 +37,7 @@ class Sign(msgspec.Struct, frozen=True):
 def signs(names: Names) -> Iterator[Sign]:
     """Every sign in the module, in no order."""
     documents = _docstrings(names.nodes)
-    inner = {id(n.value) for n in names.nodes if isinstance(n, (ast.Attribute, ast.Subscript))}
-    inner |= {id(n.func) for n in names.nodes if isinstance(n, ast.Call) and names.of(n)}
+    inner = {id(n.value) for n in names.nodes if isinstance(n, (ast.Attribute, ast.Subscript)) and names.of(n)}
     for node in names.nodes:
         line = getattr(node, "lineno", 0)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -162,7 +161,9 @@ def _patched(dotted: str, node: ast.AST, names: Names, line: int) -> Iterator[Si
 def _calls(node: ast.Call, names: Names, line: int) -> Iterator[Sign]:
     function = names.of(node.func)
     first = node.args[0] if node.args else None
-    if function in ("builtins.setattr", "builtins.delattr") and first is not None:
+    if function == "builtins.getattr":
+        yield from _reaching(names.of(node), line, node, names)
+    elif function in ("builtins.setattr", "builtins.delattr") and first is not None:
         given = text_of(node.args[1]) if len(node.args) > 1 else ""
         yield from _patched(f"{names.of(first)}.{given or '?'}" if names.of(first) else "", node, names, line)
     elif function.startswith("os.environ.") and function.rpartition(".")[2] in ("update", "setdefault", "pop", "clear"):

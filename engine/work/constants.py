@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Mapping
 
+BOM = "\ufeff"
+"""A byte order mark: allowed before a Python file, and no part of its text."""
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -18,6 +20,7 @@ def read_constants(text: str) -> dict[str, str]:
 
     Arithmetic of literals (`2**15`), tuples and lists of them count. Errors: SyntaxError, ValueError.
     """
+    text = text.removeprefix(BOM)
     lines = text.encode().splitlines(keepends=True)
     return {name: _source(lines, value) for name, value in _assigned(text).items()}
 
@@ -32,6 +35,8 @@ def set_constants(text: str, values: Mapping[str, str]) -> str:
 
     Errors: ConstantError for an unknown name, a value that is no literal, a text that does not parse.
     """
+    if text.startswith(BOM):
+        return BOM + set_constants(text[1:], values)
     try:
         nodes = _assigned(text)
     except (SyntaxError, ValueError) as error:

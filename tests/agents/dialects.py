@@ -12,7 +12,10 @@ Answer = tuple[str, list[bytes]]
 
 
 def _events(*events: tuple[str, dict[str, Any]]) -> list[bytes]:
-    lines = [f"event: {name}\ndata: {json.dumps(data)}\n\n" if name else f"data: {json.dumps(data)}\n\n" for name, data in events]
+    lines = [
+        f"event: {name}\ndata: {json.dumps(data)}\n\n" if name else f"data: {json.dumps(data)}\n\n"
+        for name, data in events
+    ]
     return [line.encode() for line in lines]
 
 
@@ -131,4 +134,35 @@ class Responses:
         }
 
 
-ALL = (Messages(), Responses())
+class Contents:
+    """Google's contents, as Gemini CLI uses them with its file tools."""
+
+    path = re.compile(r":(streamG|g)enerateContent")
+
+    def answer(self, path: str, asked: dict[str, Any], plan: Plan) -> Answer:
+        """One turn."""
+        parts = [part for content in asked.get("contents") or [] for part in content.get("parts") or []]
+        done = sum("functionResponse" in part for part in parts)
+        prompt = shown([part["text"] for part in parts if "text" in part])
+        names = {each["name"] for tool in asked.get("tools") or [] for each in tool.get("functionDeclarations") or []}
+        step, words = _next(plan, prompt, done, bool(names))
+        part: dict[str, Any] = {"text": words} if step is None else {"functionCall": self._call(step, names)}
+        usage = {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}
+        candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}
+        whole = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "scripted"}
+        if "stream" not in path:
+            return "application/json", [json.dumps(whole).encode()]
+        return "text/event-stream", _events(("", whole))
+
+    def _call(self, step: Step, names: set[str]) -> dict[str, Any]:
+        if "replace" not in names:
+            return {"name": "run_shell_command", "args": {"command": step.shell(), "description": "work"}}
+        if step.kind == "read":
+            return {"name": "read_file", "args": {"file_path": step.file}}
+        if step.kind == "edit":
+            given = {"file_path": step.file, "old_string": step.old, "new_string": step.new, "instruction": "change it"}
+            return {"name": "replace", "args": given}
+        return {"name": "write_file", "args": {"file_path": step.file, "content": step.new}}
+
+
+ALL = (Messages(), Responses(), Contents())

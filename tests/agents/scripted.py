@@ -1,6 +1,6 @@
 """A scripted model behind a server on loopback: it reads the prompt, edits train.py with tools, hands in, and stops.
 
-One turn a request, told by what the conversation holds already: read the file, edit it, write PROPOSAL.json, last words.
+One turn a request, told by what the conversation holds already: read, edit, write PROPOSAL.json, last words.
 The protocols (tests/agents/dialects.py) put these steps into an API's events and an agent's own tools.
 """
 
@@ -31,7 +31,7 @@ class Script:
         handed = {
             "description": f"{name} {old:g} to {new:g}",
             "asi": {"hypothesis": f"{name} is too far from its best"},
-            "answers": {found: "done as you said" for found in re.findall(r"say-[0-9a-f]+", prompt)},
+            "answers": dict.fromkeys(re.findall(r"say-[0-9a-f]+", prompt), "done as you said"),
         }
         return Steps(
             [
@@ -78,7 +78,11 @@ class Server:
                 self._send(200, kind, pieces)
 
             def _send(
-                self, status: int, kind: str, pieces: "list[bytes] | Iterator[bytes]", headers: dict[str, str] | None = None
+                self,
+                status: int,
+                kind: str,
+                pieces: "list[bytes] | Iterator[bytes]",
+                headers: dict[str, str] | None = None,
             ) -> None:
                 whole = b"".join(pieces)
                 self.send_response(status)

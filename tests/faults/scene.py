@@ -67,9 +67,9 @@ def gone(lab: Lab) -> None:
 
 
 def in_run(lab: Lab, run: int) -> None:
-    """Wait until a trial of `run` is on, its processes too."""
+    """Wait until a trial of `run` is on and sleeps: its script has been read, and may be changed for the next."""
     lab.wait(lambda s: s.current is not None and s.current.run == run and s.current.trials)
-    until(lambda: sweep.find(session_id(lab.root)), "a process of the run")
+    until(lambda: any("sleep" in str(one) for one in sweep.find(session_id(lab.root))), "the run's sleep")
 
 
 def seen(lab: Lab) -> dict[str, object]:

@@ -147,15 +147,20 @@ def test_a_reset_to_an_older_commit_is_seen_and_nothing_is_lost(lab: Lab) -> Non
     at_rest(lab)
 
 
-def test_a_branch_of_the_operators_own_is_taken_as_it_is(lab: Lab) -> None:
+def test_another_branch_than_the_sessions_is_refused_with_the_way_back(lab: Lab) -> None:
     assert start(lab).returncode == 0
+    branch = lab.git("branch", "--show-current").strip()
     lab.git("switch", "-qc", "mine")
+    before = seen(lab)
+    done = verb(lab, "start")
+    assert done.returncode == 4 and f"switch {branch}" in done.stderr
+    assert seen(lab) == before
+    lab.git("switch", "-q", branch)
     assert start(lab).returncode == 0
-    assert lab.git("branch", "--show-current").strip() == "mine"
     at_rest(lab)
 
 
-def test_a_commit_of_train_py_while_a_run_is_on_is_kept_in_history_and_told(tmp_path: Path) -> None:
+def test_a_commit_of_train_py_while_a_run_is_on_is_told_and_the_next_segment_starts_from_it(tmp_path: Path) -> None:
     lab = Lab(tmp_path / "toy", benchmark=HANGS)
     with daemon(lab):
         in_run(lab, 2)
@@ -164,11 +169,14 @@ def test_a_commit_of_train_py_while_a_run_is_on_is_kept_in_history_and_told(tmp_
         lab.git("commit", "-qam", "a change of my own")
         mine = lab.git("rev-parse", "HEAD").strip()
         (lab.root / "autoresearch.sh").write_text(BENCHMARK)
-        assert verb(lab, "stop").returncode == 0 and verb(lab, "abort").returncode == 0
+        assert verb(lab, "abort").returncode == 0
+        state = lab.wait(lambda s: len(s.experiments) > 2 and s.experiments[2].phase == "ended")
+        assert verb(lab, "stop").returncode == 0
         gone(lab)
-    assert lab.git("show", f"{mine}:train.py") == text
+    assert any(mine[:7] in trouble and "train.py" in trouble for _, trouble in state.troubles)
+    assert len(state.segments) == 2 and state.experiments[2].is_baseline
+    assert lab.git("show", f"{mine}:train.py") == lab.git("show", f"{state.experiments[2].commit}:train.py") == text
     lab.git("merge-base", "--is-ancestor", mine, "HEAD")
-    assert any(mine[:7] in trouble and "train.py" in trouble for _, trouble in lab.state().troubles)
     at_rest(lab)
 
 

@@ -2,13 +2,14 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import at_rest, seen, start, verb
+from tests.faults.scene import at_rest, daemon, gone, seen, start, verb
 from tests.loop.lab import TRAIN, Lab
 
 HERE = os.fsencode(TRAIN)
@@ -18,7 +19,6 @@ ODD = {
     "no newline at its end": HERE.rstrip(b"\n"),
     "tabs and a form feed": HERE.replace(b"ALPHA =", b"\x0c\nALPHA ="),
     "text beyond ASCII": HERE + "# naïve ¼ 学習 \U0001f680\n".encode(),
-    "latin-1": b"# -*- coding: latin-1 -*-\n" + HERE + b"# caf\xe9\n",
 }
 
 
@@ -58,11 +58,17 @@ def test_an_empty_train_py_is_measured_and_stays_empty(tmp_path: Path) -> None:
     assert lab.git("status", "--porcelain", "train.py") == ""
 
 
-def test_a_train_py_that_does_not_parse_ends_with_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bad", [b"def broken(:\n", b"# caf\xe9\n"], ids=["syntax", "no UTF-8"])
+def test_a_train_py_that_cannot_be_read_is_told_and_left_alone(tmp_path: Path, bad: bytes) -> None:
     lab = Lab(tmp_path / "toy")
-    committed(lab, HERE + b"def broken(:\n")
-    done = start(lab)
-    assert done.returncode in (0, 1) and "Traceback" not in done.stderr and "train.py" in done.stderr, done.stderr
+    committed(lab, HERE + bad)
+    with daemon(lab) as pid:
+        state = lab.wait(lambda s: s.current is not None and s.current.run == 2 and s.failing)
+        last = [line for line in lab.paths.journal.read_text().splitlines() if "attempt_failed" in line][-1]
+        assert "train.py" in last and "mend the file" in last and state.champion is not None
+        os.kill(pid, signal.SIGTERM)
+        gone(lab)
+    assert (lab.root / "train.py").read_bytes() == HERE + bad
     assert lab.git("status", "--porcelain", "train.py") == ""
 
 

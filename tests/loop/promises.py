@@ -75,6 +75,11 @@ class Promises:
         if event.trial == 1:
             assert event.seed == own and event.of == "candidate"
             return
+        if experiment.trials[0].outcome != "ok":  # is it the change, or the machine? the champion shows
+            assert (event.trial, event.of, event.seed) == (2, "champion", own)
+            crashes = [e.status for e in world.state.of_segment() if e.status and "no_change" not in e.flags]
+            assert crashes[-4:] == ["crash"] * 4
+            return
         assert experiment.gate.kind == "confirm" and experiment.trials[0].metric is not None
         assert event.seed != own, "a confirming pair never sees the seed of the result that it doubts"
         pair = (event.run, (event.trial - 2) // 2)

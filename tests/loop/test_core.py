@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.loop.core import limit_reached, plan, step
 from engine.loop.effects import ApplyChange, Context, OpenSegment, Propose, RestoreTree, RunTrial, Stop, Wait
 from engine.session import events as ev
-from engine.session.settings import Gate
+from engine.session.settings import Gate, Limits
 from engine.session.state import State
 from tests.loop.promises import Promises
 from tests.loop.world import Choices, World
@@ -209,7 +209,8 @@ def test_limits_of_time_and_money_count_from_the_engines_start() -> None:
     story.tell(ev.ExperimentBegan(at=1, run=2, segment=0, champion=1, gate=Gate()))
     story.tell(ev.ChangeAccepted(at=1, run=2, description="x", asi={}, usage={"cost_usd": 3.0}))
     story.tell(ev.EngineStarted(at=100.0, pid=1, host="h", start_id="s", hours=1.0, cost_usd=2.0))
-    assert limit_reached(story.state, 100.0 + 3599) == ""
-    assert limit_reached(story.state, 100.0 + 3600) == "the limit of 1 hours is reached"
+    limits = Limits(hours=1, cost_usd=2)
+    assert limit_reached(story.state, 100.0 + 3599, limits) == ""
+    assert limit_reached(story.state, 100.0 + 3600, limits) == "the limit of 1 hours is reached"
     story.tell(ev.ChangeAccepted(at=1, run=2, description="x", asi={}, usage={"cost_usd": 2.0}))
-    assert limit_reached(story.state, 100.0) == "the limit of 2 USD is reached"
+    assert limit_reached(story.state, 100.0, limits) == "the limit of 2 USD is reached"

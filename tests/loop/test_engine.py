@@ -257,3 +257,89 @@ def test_the_public_log_is_completed_from_the_journal(lab: Lab) -> None:
     experiments(lab.paths, 1)
     assert lab.public()[: len(whole)] == whole
     assert all(msgspec.json.decode(line) for line in lab.public())
+
+
+def test_a_broken_machine_pauses_the_loop_once_the_champion_fails_too(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy", benchmark=BENCHMARK + 'test "$OVERNIGHT_RUN" -lt 3 || exit 1\n')
+    with pytest.raises(LaunchRefused, match="champion itself fails"):
+        experiments(lab.paths, 50)
+    state = lab.state()
+    assert len(state.experiments) == 7 and "champion_failed" in state.experiments[-1].flags
+    assert [t.of for t in state.experiments[-1].trials] == ["candidate", "champion"]
+    assert lab.git("status", "--porcelain", "train.py") == ""
+
+
+def test_crashes_of_the_changes_alone_do_not_stop_the_night(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy", benchmark='grep -q "ALPHA = 0.9 " train.py || exit 1\n' + BENCHMARK)
+    (lab.root / "search_space.toml").write_text('[ALPHA]\nkind = "float"\nlow = 0.0\nhigh = 0.8\nfamily = "first"\n')
+    lab.git("commit", "-qam", "a space in which all crash")
+    experiments(lab.paths, 7)
+    assert [e.status for e in lab.state().experiments] == ["keep"] + ["crash"] * 7
+
+
+def test_a_commit_of_train_py_by_hand_while_a_run_is_on_stays_and_opens_a_segment(tmp_path: Path) -> None:
+    slow = BENCHMARK + 'test "$OVERNIGHT_RUN" != 2 || while [ ! -e go ]; do sleep 0.02; done\n'
+    lab = Lab(tmp_path / "toy", benchmark=slow)
+    go = lab.root / "go"
+    engine = lab.engine()
+    try:
+        lab.wait(lambda s: s.current is not None and s.current.run == 2 and s.current.trials)
+        mine = "ALPHA = 0.5  # by hand\nBETA = 0.5\n"
+        (lab.root / "train.py").write_text(mine)
+        lab.git("commit", "-qam", "my own idea")
+        go.touch()
+        state = lab.wait(lambda s: len(s.segments) == 2 and s.champion is not None)
+    finally:
+        engine.terminate()
+        engine.communicate(timeout=60)
+    assert state.experiments[1].status == "discard" and "base_withdrawn" in state.experiments[1].flags
+    assert lab.git("show", f"{state.segments[1].commit}:train.py") == mine
+    assert any("by hand while a run was on" in text for _, text in state.troubles)
+
+
+def test_a_restoration_cut_short_by_a_kill_is_not_taken_for_an_edit(lab: Lab) -> None:
+    experiments(lab.paths, 8)
+    line = lab.state().segments[-1].line
+    assert len(line) > 1
+    before = lab.git("show", f"{lab.state().experiments[line[-2] - 1].commit}:train.py")
+    (lab.root / "train.py").write_text(before)  # what a revert writes first
+    experiments(lab.paths, 1)
+    assert lab.state().experiments[-1].champion == line[-1]
+
+
+def test_an_exhausted_daemon_pauses_and_goes_on_with_a_wider_space(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy")
+    narrow = '[ALPHA]\nkind = "choice"\nvalues = [0.9, 0.5]\nfamily = "first"\n'
+    (lab.root / "search_space.toml").write_text(narrow)
+    lab.git("commit", "-qam", "a narrow space")
+    engine = lab.engine()
+    try:
+        state = lab.wait(lambda s: s.paused and s.current is None)
+        assert "nothing left to try" in state.pause_reason
+        (lab.root / "search_space.toml").write_text(narrow.replace("0.5]", "0.5, 0.3]"))
+        assert hand(lab, "resume").status == "done"
+        lab.wait(lambda s: any(e.params.get("ALPHA", ("", ""))[1] == "0.3" for e in s.experiments))
+    finally:
+        engine.terminate()
+        engine.communicate(timeout=60)
+
+
+def test_a_limit_of_the_settings_pauses_a_daemon_and_counts_anew_after_a_resume(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy", settings="[limits]\nexperiments = 2\n\n[gate]\njump = 0\n")
+    engine = lab.engine()
+    try:
+        assert "2 experiments" in lab.wait(lambda s: s.paused).pause_reason
+        assert hand(lab, "edit", key="limits.experiments", value="3").status in ("done", "queued")
+        hand(lab, "resume")
+        lab.wait(lambda s: s.paused and s.ended == 5)
+    finally:
+        engine.terminate()
+        engine.communicate(timeout=60)
+
+
+def test_another_branch_is_refused_and_told(lab: Lab) -> None:
+    experiments(lab.paths, 1)
+    lab.git("switch", "-q", "-c", "mine")
+    with pytest.raises(LaunchRefused, match="switch autoresearch/toy") as refused:
+        experiments(lab.paths, 1)
+    assert refused.value.code == 4

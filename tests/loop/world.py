@@ -28,7 +28,7 @@ from engine.loop.proposing import not_taken_back
 from engine.session import events as ev
 from engine.session.fold import apply, fold
 from engine.session.inbox import Request, Seen
-from engine.session.settings import Gate, Metric
+from engine.session.settings import Gate, Limits, Metric
 from engine.session.state import State
 
 METRICS = (0.9, 0.95, 0.93, 0.89, 0.95, 1.2, 0.5, -1.0, 0.90001)
@@ -169,7 +169,13 @@ class World:
         """One round of the shell's loop."""
         self.listen()
         self.plans += 1
-        context = Context(now=self.now, gate=self.gate, checks=self.checks, new_segment=self._new_segment())
+        context = Context(
+            now=self.now,
+            gate=self.gate,
+            checks=self.checks,
+            new_segment=self._new_segment(),
+            limits=Limits(experiments=self.limit),
+        )
         planned = plan(self.state, context)
         if isinstance(planned, list):
             assert planned, "a plan of no events would be made for ever"

@@ -74,18 +74,27 @@ class Terminal:
         """What is on the screen, with its colours as escape sequences."""
         return self._tmux("capture-pane", "-p", "-e")
 
+    def last_words(self) -> str:
+        """All that was printed below the shell's prompt, once the program has ended."""
+        until(lambda: self.ended, "the end of the console")
+        return self._tmux("capture-pane", "-p", "-S", "-")
+
     def still(self) -> str:
         """What is on the screen without what this very console costs its line."""
         return "\n".join(line.rstrip() for line in _CLOCKS.sub("- B/s", self.text()).splitlines())
 
+    def option(self, name: str) -> str:
+        """What tmux knows of the pane by this name: pane_title, pane_pid, …"""
+        return self._tmux("display-message", "-p", f"#{{{name}}}").strip()
+
     def pid(self) -> int:
         """The process in the pane."""
-        return int(self._tmux("display-message", "-p", "#{pane_pid}"))
+        return int(self.option("pane_pid"))
 
     @property
     def ended(self) -> bool:
         """Whether the program has ended."""
-        return self._tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
+        return self.option("pane_dead") == "1"
 
     def wait_for(self, pattern: str, *, gone: bool = False) -> str:
         """Wait until the screen shows the pattern (a regular expression), or no longer does; the screen's text."""

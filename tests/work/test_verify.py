@@ -1,0 +1,114 @@
+"""The independent measure, with the real template on the CPU: it agrees with honest runs and with no other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.work import sandbox, verify
+from engine.work.environment import trial_environment
+from engine.work.verify import Found, Verified, judge
+from tests.assets.template import ASSETS, rewrite, run_python
+
+pytest.importorskip("torch")
+SOURCES = ("train.py", "prepare.py", "corpus.py", "autoresearch.sh")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Path, float]:
+    """A session whose small template was trained for three steps, and the val_bpb that it printed."""
+    session = tmp_path_factory.mktemp("trained")
+    for name in SOURCES:
+        (session / name).write_bytes((ASSETS / name).read_bytes())
+    rewrite(session / "prepare.py", {"MAX_SEQ_LEN": 64, "EVAL_TOKENS": 1024, "VOCAB_SIZE": 512})
+    small = {"DEPTH": 2, "ASPECT_RATIO": 16, "HEAD_DIM": 16, "TOTAL_BATCH_SIZE": 512, "DEVICE_BATCH_SIZE": 8}
+    rewrite(session / "train.py", small)
+    made = run_python(session, "prepare.py", cache)
+    assert made.returncode == 0, made.stderr
+    ended = run_python(session, "train.py", cache, OVERNIGHT_WEIGHTS=str(session / "weights.pt"))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return session, float(ended.stdout.rsplit("val_bpb:", 1)[1].split()[0])
+
+
+@pytest.fixture
+def verified(
+    trained: tuple[Path, float], tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Verified, Found]]:
+    """Look at the trained weights under a train.py with `edits`."""
+    monkeypatch.setenv("OVERNIGHT_CACHE", str(cache))
+    session = tmp_path / "session"
+    shutil.copytree(trained[0], session)
+
+    def look(edits: dict[str, str] | None = None) -> tuple[Verified, Found]:
+        text = (session / "train.py").read_text()
+        for old, new in (edits or {}).items():
+            assert old in text, old
+            text = text.replace(old, new)
+        (session / "train.py").write_text(text)
+        running = verify.start(
+            session,
+            tmp_path,
+            session / "weights.pt",
+            environment=trial_environment(os.environ, python=sys.executable, seed=1, cookie="v:1:1", run=1, cpu=True),
+            limit_s=240,
+            confine=lambda argv: sandbox.wrap(argv, "train", session, strict=True),
+        )
+        found = verify.finish(running, tmp_path, trained[1])
+        return found, msgspec.json.decode((tmp_path / "verify.out").read_bytes(), type=Found)
+
+    return look
+
+
+Look = Callable[..., tuple[Verified, Found]]
+
+
+def test_an_honest_run_is_confirmed_and_a_patched_evaluation_does_not_reach_the_measure(verified: Look) -> None:
+    patch = "import prepare\nprepare.evaluate_bpb = lambda *a: (0.1, 0.1)\nprepare.math = None\n"
+    said, found = verified({"SEED = int(": patch + "SEED = int("})
+    assert said == Verified()
+    assert found.mass == pytest.approx(1, abs=1e-4) and found.ahead < 1e-4
+
+
+def test_a_scaled_loss_is_no_loss(verified: Look) -> None:
+    told = 'reduction="none").view(targets.shape)'
+    said, found = verified({told: told + " * 0.9"})
+    assert "final weights give" in said.why
+    assert found.val_bpb is not None and "sum to" in judge(found, found.val_bpb), "also when the number agrees"
+
+
+def test_a_model_that_knows_its_targets_is_told(verified: Look) -> None:
+    logits = "        logits = SOFTCAP * torch.tanh(logits / SOFTCAP)\n"
+    leak = logits + "        logits = logits + 5.0 * F.one_hot(targets, logits.size(-1))\n"
+    _, found = verified({logits: leak})
+    assert found.val_bpb is not None and "sum to" in judge(found, found.val_bpb)
+
+
+def test_a_model_that_looks_ahead_is_told(verified: Look) -> None:
+    plain = "        x = x0 = norm(self.embed(ids).to(DTYPE))\n"
+    ahead = plain + "        x = x0 = x0 + 3.0 * x0.roll(-1, dims=1)\n"
+    _, found = verified({plain: ahead})
+    assert found.val_bpb is not None and "looks ahead" in judge(found, found.val_bpb)
+
+
+def test_a_train_py_that_cannot_be_rebuilt_says_why(verified: Look) -> None:
+    said, _ = verified({"make_model()": "construct()"})
+    assert "could not be built" in said.why and "make_model" in said.why
+
+
+def test_judging_is_strict_on_the_cpu_and_allows_for_a_gpus_sums() -> None:
+    assert judge(Found(val_bpb=1.00001, mass=1.0), 1.0) == ""
+    assert "1.000100" in judge(Found(val_bpb=1.0001, mass=1.0), 1.0)
+    assert judge(Found(val_bpb=1.0005, mass=1.001, ahead=0.01, on_gpu=True), 1.0) == ""
+    assert "final weights" in judge(Found(val_bpb=float("nan"), mass=1.0), 1.0)
+    assert "sum to nan" in judge(Found(val_bpb=1.0, mass=float("nan")), 1.0)
