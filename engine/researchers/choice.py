@@ -5,7 +5,7 @@ from pathlib import Path
 from engine.researchers.base import Researcher, ResearcherFailed
 from engine.session.settings import Settings
 
-SUPPORTED = ("search", "agent")
+SUPPORTED = ("search", "agent", "llm")
 
 
 def make(kind: str, settings: Settings, session: Path) -> Researcher:
@@ -18,6 +18,10 @@ def make(kind: str, settings: Settings, session: Path) -> Researcher:
         from engine.researchers.agent.agent import Agent
 
         return Agent(session, settings)
+    if kind == "llm":
+        from engine.researchers.llm.model import Model
+
+        return Model(session, settings)
     raise ResearcherFailed(
         f"researcher.kind is {kind!r}, which is not there; supported: {', '.join(SUPPORTED)}. "
         f"Set it: overnight edit researcher.kind {SUPPORTED[0]}"

@@ -37,6 +37,7 @@ class Sign(msgspec.Struct, frozen=True):
 def signs(names: Names) -> Iterator[Sign]:
     """Every sign in the module, in no order."""
     documents = _docstrings(names.nodes)
+    called: dict[int, ast.AST] = {id(n.func): n for n in names.nodes if isinstance(n, ast.Call)}
     inner = {id(n.value) for n in names.nodes if isinstance(n, (ast.Attribute, ast.Subscript)) and names.of(n)}
     for node in names.nodes:
         line = getattr(node, "lineno", 0)
@@ -50,7 +51,7 @@ def signs(names: Names) -> Iterator[Sign]:
             if not isinstance(node.ctx, ast.Load):
                 yield from _changed(node, names, line)
             elif id(node) not in inner:
-                yield from _reaching(names.of(node), line, node, names)
+                yield from _reaching(names.of(node), line, called.get(id(node), node), names)
         if isinstance(node, ast.Call):
             yield from _calls(node, names, line)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and (
@@ -69,12 +70,7 @@ def _docstrings(nodes: list[ast.AST]) -> set[int]:
 
 def plain(node: ast.AST, names: Names) -> str:
     """The node's structure with the module's own variables nameless, so that renaming one makes no other deed."""
-    known = names.imported
-    return re.sub(
-        r"Name\(id='(\w+)'",
-        lambda m: m[0] if m[1] in known or names.of(ast.Name(m[1])) else "Name(id=_",
-        ast.dump(node),
-    )
+    return re.sub(r"Name\(id='(\w+)'", lambda m: f"Name({names.of(ast.Name(m[1]))!r}", ast.dump(node))
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[Sign]:

@@ -76,11 +76,12 @@ def mass(model: Remote, row: Any, vocabulary: int) -> float:
 def ahead(model: Remote, rows: Any, vocabulary: int) -> float:
     """The most that a prediction changes, in nats, with the text after it or the other rows: 0 for a causal model."""
     some = np.resize(rows, (model.batch, rows.shape[1]))
-    other: Any = np.random.default_rng().integers(vocabulary, size=some.shape)
-    half = some.shape[1] // 2
-    other[0, :half] = some[0, :half]
-    one, two = (model(torch.from_numpy(r[:, :-1].copy()), torch.from_numpy(r[:, 1:].copy()))[0] for r in (some, other))
-    return float((one - two)[: half - 1].abs().max()) if half > 1 else 0.0
+    other: Any = np.random.default_rng().integers(vocabulary, size=(2, model.batch, rows.shape[1] - 1))
+    x, y = some[:, :-1].copy(), some[:, 1:].copy()
+    half = max(1, x.shape[1] // 2)
+    other[0, 0, :half], other[1, 0, :half] = x[0, :half], y[0, :half]
+    one, two = (model(torch.from_numpy(inputs), torch.from_numpy(targets))[0] for inputs, targets in ((x, y), other))
+    return float((one - two)[:half].abs().max())
 
 
 def main(session: str, argv: list[str]) -> dict[str, object]:

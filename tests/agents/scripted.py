@@ -36,7 +36,7 @@ class Script:
         return Steps(
             [
                 Step("read", "train.py"),
-                Step("edit", "train.py", f"{name} = {old:g} ", f"{name} = {new:g} "),
+                Step("edit", "train.py", f"{name} = {old:g}", f"{name} = {new:g}"),
                 Step("write", "PROPOSAL.json", new=json.dumps(handed)),
             ],
             f"I changed {name}.",

@@ -60,7 +60,7 @@ class Night:
     def run(self, experiments: int) -> None:
         """Let the real engine run so many."""
         done = self.lab.overnight(
-            "start", str(self.lab.root), "--foreground", "--experiments", str(experiments), timeout=280
+            "start", str(self.lab.root), "--foreground", "--experiments", str(experiments), timeout=240
         )
         assert done.returncode == 0, done.stderr
 

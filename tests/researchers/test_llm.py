@@ -118,11 +118,9 @@ def test_an_answer_that_stays_unusable_fails_after_three_corrections(
     ("play", "kind", "wait"),
     [
         ({"status": 429, "headers": {"retry-after": "7"}}, "rate_limit", 7.0),
-        ({"status": 429}, "rate_limit", 0.0),
         ({"status": 500}, "server", 0.0),
         ({"status": 529, "headers": {"retry-after": "3"}}, "server", 3.0),
         ({"status": 404}, "missing", 0.0),
-        ({"status": 403}, "credentials", 0.0),
         ({"status": 400}, "failed", 0.0),
         ({"answer": GOOD, "key": "another key"}, "credentials", 0.0),
         ({"cut": GOOD}, "network", 0.0),
@@ -186,6 +184,19 @@ def test_a_server_of_ones_own_gets_no_key_that_is_not_meant_for_it(
         asked(tmp_path, settings(api, protocol, key_env="TOY_KEY"))
     assert "sk-of-the-provider-only" not in json.dumps(api.headers)
     assert KEY not in json.dumps(api.headers[0]) and KEY in json.dumps(api.headers[1])
+
+
+def test_a_redirect_takes_no_key_elsewhere(tmp_path: Path, protocol: str) -> None:
+    with fake_api({"answer": GOOD}) as other, fake_api({"status": 307, "headers": {"Location": other.url}}) as api:
+        failed(tmp_path, settings(api, protocol))
+    assert len(api.requests) == 1 and not other.requests
+
+
+def test_a_folder_that_cannot_be_written_is_a_failure_of_the_researcher(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("in the way")
+    with fake_api({"answer": GOOD}) as api:
+        error = failed(tmp_path, settings(api, "openai"))
+    assert "cannot be written" in str(error) and not api.requests
 
 
 def test_a_mend_is_made_to_the_change_that_crashed(tmp_path: Path, protocol: str) -> None:

@@ -123,13 +123,12 @@ def test_a_tools_arguments_stream_in_readable_wherever_they_are_cut(text: str, c
 
 
 def test_the_transcript_is_readable_at_once_harmless_and_without_credentials(tmp_path: Path) -> None:
-    log = Transcript(tmp_path, lambda text: text.replace("SECRET-VALUE", "[hidden]"))
-    log.note("asked\nsomebody")
-    log.stream("one\ntwo \x1b[31mred")
-    assert (tmp_path / "researcher.log").read_text() == "── asked somebody\none\n"
-    log.stream("\n" + "x" * 790 + "SECRET-")
-    log.stream("VALUE" + "z" * 900 + "\n")
-    log.close()
+    with Transcript(tmp_path, lambda text: text.replace("SECRET-VALUE", "[hidden]")) as log:
+        log.note("asked\nsomebody")
+        log.stream("one\ntwo \x1b[31mred")
+        assert (tmp_path / "researcher.log").read_text() == "── asked somebody\none\n"
+        log.stream("\n" + "x" * 790 + "SECRET-")
+        log.stream("VALUE" + "z" * 900)
     text = (tmp_path / "researcher.log").read_text()
     assert "two red" in text and "\x1b" not in text and "SECRET" not in text and "[hidden]" in text
     assert text.count("z") == 900 and text.count("x") == 790

@@ -11,6 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from engine.loop.effects import RunTrial
+from engine.loop.training import Training
+from engine.session.paths import SessionPaths
+from engine.session.settings import Guard, Metric, Run, Settings
+from engine.session.state import Segment
 from engine.work import sandbox, verify
 from engine.work.environment import trial_environment
 from engine.work.verify import Found, Verified, judge
@@ -104,6 +109,31 @@ def test_a_model_that_looks_ahead_is_told(verified: Look) -> None:
 def test_a_train_py_that_cannot_be_rebuilt_says_why(verified: Look) -> None:
     said, _ = verified({"make_model()": "construct()"})
     assert "could not be built" in said.why and "make_model" in said.why
+
+
+@pytest.mark.parametrize(("told", "flags"), [("{bpb:.6f}", ()), ("{bpb - 0.01:.6f}", ("verify_disagrees",))])
+def test_a_trial_is_verified_where_the_settings_say_so(
+    told: str,
+    flags: tuple[str, ...],
+    trained: tuple[Path, float],
+    tmp_path: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OVERNIGHT_CACHE", str(cache))
+    root = tmp_path / "session"
+    shutil.copytree(trained[0], root)
+    text = (root / "train.py").read_text()
+    (root / "train.py").write_text(text.replace('"val_bpb": f"{bpb:.6f}"', f'"val_bpb": f"{told}"'))
+    segment = Segment(
+        number=0, name="", metric=Metric(), run=Run(timeout_s=240), editable=("train.py",),
+        pinned={"prepare.py": ""}, commit="", budget="2", opened_at=0.0,
+    )  # fmt: skip
+    training = Training(SessionPaths(root), "")
+    ended = training.trial(RunTrial(1, 1, "", 5, "candidate"), segment, Settings(guard=Guard(verify=True)))
+    assert (ended.outcome, ended.flags) == ("ok", flags), ended
+    assert bool(flags) == ("final weights give" in ended.detail)
+    assert not list(root.glob(".overnight/runs/0001/final/*")), "weights are large: none is left"
 
 
 def test_judging_is_strict_on_the_cpu_and_allows_for_a_gpus_sums() -> None:

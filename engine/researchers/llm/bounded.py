@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
+from engine.researchers.llm.provider import local
+
 MOST_BYTES = 64 * 1024 * 1024
 """Of one response on the wire, where each token of a long answer comes in an envelope of some hundred bytes."""
 MOST_TEXT = 2 * 1024 * 1024
@@ -30,8 +32,12 @@ class _Bounded(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-def client(timeout_s: float, own_machine: bool, most: int = MOST_BYTES) -> httpx2.AsyncClient:
-    """A client that waits at most `timeout_s` for anything; `own_machine`: past the environment's proxies."""
+def client(timeout_s: float, url: str, most: int = MOST_BYTES) -> httpx2.AsyncClient:
+    """A client for `url` ("" = a provider's own) that waits at most `timeout_s` for anything.
+
+    A server on this machine is reached past the environment's proxies. Redirects are not followed: a key goes nowhere
+    but where the settings say.
+    """
 
     async def bound(response: httpx2.Response) -> None:
         assert isinstance(response.stream, httpx2.AsyncByteStream)
@@ -39,6 +45,7 @@ def client(timeout_s: float, own_machine: bool, most: int = MOST_BYTES) -> httpx
 
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s)),
-        trust_env=not own_machine,
+        trust_env=not local(url),
+        verify=not url.startswith("http://"),  # loading the certificates takes 30 ms, and there plain HTTP needs none
         event_hooks={"response": [bound]},
     )

@@ -26,7 +26,7 @@ from engine.researchers.llm import answer as forms
 from engine.researchers.llm.bounded import MOST_TEXT, TooLong, client
 from engine.researchers.llm.edits import EditRefused, applied
 from engine.researchers.llm.failures import causes, failure
-from engine.researchers.llm.provider import Chosen, local, make
+from engine.researchers.llm.provider import Chosen, make
 from engine.researchers.llm.transcript import Transcript, Unescaped
 
 CORRECTIONS = 3
@@ -47,9 +47,8 @@ class Conversation:
 
     async def ask(self, prompt: str, timeout_s: float) -> tuple[forms.Answer, dict[str, str]]:
         """The answer and the new texts of the files that it changes. Errors: ResearcherFailed."""
-        url = self._chosen.base_url
         try:
-            async with client(timeout_s, bool(url) and local(url)) as http:
+            async with client(timeout_s, self._chosen.base_url) as http:
                 agent: Agent[object, forms.Answer] = Agent(
                     make(self._chosen, http),
                     output_type=[

@@ -35,6 +35,9 @@ def failure(error: BaseException, model: str) -> ResearcherFailed:
     chain = list(causes(error))
     if any(isinstance(each, TooLong) for each in chain):
         return ResearcherFailed(f"{model} sent an answer of endless length; it was cut off", kind="bad_answer")
+    if isinstance(error, ImportError):
+        told = f"{model} needs more than is installed ({error.name}): pip install 'overnight[llm]'"
+        return ResearcherFailed(told, kind="missing")
     if any(isinstance(each, TimeoutError) for each in chain):
         return ResearcherFailed(f"{model} did not answer in time (researcher.timeout_s)", kind="timeout")
     for kind, name, told in _KINDS:

@@ -32,7 +32,7 @@ class Model:
     name = "llm"
 
     def __init__(self, session: Path, settings: Settings) -> None:
-        self._session, self._settings = session, settings
+        # Both come anew with every brief: a setting edited while the loop runs holds from the next proposal on.
         self._lock = threading.Lock()
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -50,21 +50,26 @@ class Model:
                 f"the researcher llm needs more than is installed ({error.name}): pip install 'overnight[llm]'",
                 kind="missing",
             ) from error
-        save(brief.folder, prompt)
         secrets = (chosen.key,) if chosen.key != NO_KEY else ()
-        log = Transcript(brief.folder, lambda text: redacted(text, None, *secrets))
+
+        def redact(text: str) -> str:
+            return redacted(text, None, *secrets)
+
         files = {**brief.files, **(brief.mend.files if brief.mend is not None else {})}
-        talk = Conversation(chosen, files, list(brief.settings.scope.editable), log)
         try:
-            log.note(f"asked {settings.model}: a prompt of at most {tokens(prompt)} tokens (prompt.md)")
-            given, changed = self._run(talk.ask(prompt, settings.timeout_s))
-            log.note(f"proposed: {given.description}")
-        except ResearcherFailed as error:
-            told = redacted(str(error), None, *secrets)
-            log.note(f"failed ({error.kind}): {told}")
-            raise ResearcherFailed(told, error.kind, error.retry_after_s, talk.usage()) from None
-        finally:
-            log.close()
+            save(brief.folder, prompt)
+            with Transcript(brief.folder, redact) as log:
+                talk = Conversation(chosen, files, list(brief.settings.scope.editable), log)
+                log.note(f"asked {settings.model}: a prompt of at most {tokens(prompt)} tokens (prompt.md)")
+                try:
+                    given, changed = self._run(talk.ask(prompt, settings.timeout_s))
+                except ResearcherFailed as error:
+                    told = redact(str(error))
+                    log.note(f"failed ({error.kind}): {told}")
+                    raise ResearcherFailed(told, error.kind, error.retry_after_s, talk.usage()) from None
+                log.note(f"proposed: {given.description}")
+        except OSError as error:
+            raise ResearcherFailed(f"{brief.folder}: the prompt or its answer cannot be written: {error}") from error
         return _proposal(brief, given, {**files, **changed}, talk)
 
     def learn(self, brief: Brief, experiment: Experiment) -> dict[str, str]:

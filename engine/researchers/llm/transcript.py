@@ -44,10 +44,13 @@ class Transcript:
             self._write(self._rest)
             self._rest = ""
 
-    def close(self) -> None:
+    def __enter__(self) -> "Transcript":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Write the rest and let go of the file."""
-        self.end()
-        self._file.close()
+        with self._file:
+            self.end()
 
     def _write(self, line: str) -> None:
         self._file.write(inert(self._redact(line)) + "\n")
