@@ -138,7 +138,7 @@ def propose(
                 description=proposal.description,
             )
         )
-    outcome.events.append(_failed(given.run, f"no change passed the check in {TRIES} tries: {refusals[-1]}"))
+    outcome.events.append(_failed(given.run, f"no change passed the check in {TRIES} tries: {'; '.join(reasons)}"))
     return outcome
 
 

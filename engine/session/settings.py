@@ -37,9 +37,9 @@ class Limits(msgspec.Struct, frozen=True):
 class Researcher(msgspec.Struct, frozen=True):
     """Who proposes. `command` is an agent of your own ({prompt} stands for the prompt file); `model` is provider:name.
 
-    `base_url` and `key_env` (the variable that holds the key; only it is ever sent there) point `llm` at another server. A prompt holds at most
-    `prompt_tokens`; one answer may take `timeout_s` seconds; a crash of the simple kind goes back `mends` times; after
-    `give_up_after` failures in a row `fallback` proposes for a while ("" = wait instead).
+    `base_url` and `key_env` (the variable that holds the key; no other is ever sent there) point `llm` at another
+    server. A prompt holds at most `prompt_tokens`; one answer may take `timeout_s` seconds; a crash of the simple kind
+    goes back `mends` times; after `give_up_after` failures in a row `fallback` proposes for a while ("" = wait).
     """
 
     kind: Literal["search", "agent", "llm", "grow"] = "search"

@@ -7,6 +7,7 @@ Skipped where a program is not installed. To install and run them (node 20 or ne
     PATH=~/.cache/overnight-agents/node_modules/.bin:$PATH python -m pytest -m agents tests/agents
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -40,6 +41,12 @@ give_up_after = 1
 jump = 0
 """
 KEYS = {"codex": "CODEX_API_KEY", "gemini": "GEMINI_API_KEY"}
+PI = {"providers": {"anthropic": {"baseUrl": "{url}"}}}
+FILES = {
+    "gemini": {".gemini/settings.json": '{"security": {"auth": {"selectedType": "gemini-api-key"}}}'},
+    "pi": {".pi/agent/models.json": json.dumps(PI)},
+}
+"""What a user would have configured: without it, another server than the maker's own is refused or not found."""
 SECRET = "sk-loopback-0123456789"
 
 
@@ -51,6 +58,9 @@ class Night:
             pytest.skip(f"{agent} is not installed (see the top of this file)")
         home = folder / "home"
         home.mkdir()
+        for name, text in FILES.get(agent, {}).items():
+            (home / name).parent.mkdir(parents=True)
+            (home / name).write_text(text.replace("{url}", server.url))
         key = KEYS.get(agent, "ANTHROPIC_API_KEY")
         for name, value in (("HOME", str(home)), (key, SECRET), ("XDG_CONFIG_HOME", ""), ("XDG_DATA_HOME", "")):
             patch.setitem(ENV, name, value) if value else ENV.pop(name, None)

@@ -69,7 +69,7 @@ def gone(lab: Lab) -> None:
 def in_run(lab: Lab, run: int) -> None:
     """Wait until a trial of `run` is on and sleeps: its script has been read, and may be changed for the next."""
     lab.wait(lambda s: s.current is not None and s.current.run == run and s.current.trials)
-    until(lambda: any("sleep" in str(one) for one in sweep.find(session_id(lab.root))), "the run's sleep")
+    until(lambda: any(one.name == "sleep" for one in sweep.find(session_id(lab.root))), "the run's sleep")
 
 
 def seen(lab: Lab) -> dict[str, object]:

@@ -161,14 +161,13 @@ def test_another_branch_than_the_sessions_is_refused_with_the_way_back(lab: Lab)
 
 
 def test_a_commit_of_train_py_while_a_run_is_on_is_told_and_the_next_segment_starts_from_it(tmp_path: Path) -> None:
-    lab = Lab(tmp_path / "toy", benchmark=HANGS)
+    lab = Lab(tmp_path / "toy", benchmark=BENCHMARK + 'test "$OVERNIGHT_RUN" != 2 || sleep 1000\n')
     with daemon(lab):
         in_run(lab, 2)
         text = (lab.root / "train.py").read_text() + "# mine\n"
         (lab.root / "train.py").write_text(text)
         lab.git("commit", "-qam", "a change of my own")
         mine = lab.git("rev-parse", "HEAD").strip()
-        (lab.root / "autoresearch.sh").write_text(BENCHMARK)
         assert verb(lab, "abort").returncode == 0
         state = lab.wait(lambda s: len(s.experiments) > 2 and s.experiments[2].phase == "ended")
         assert verb(lab, "stop").returncode == 0

@@ -1,4 +1,4 @@
-"""A researcher that cheats in every known way, against the real engine: nothing of it is kept, and each reason is told."""
+"""A researcher that cheats in every known way, against the real engine: nothing is kept, and each reason is told."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ SEEN_BEFORE = {
     ),
     "a subprocess": (MEASURE, f"    import subprocess\n{MEASURE}", "imports subprocess"),
     "a socket": (MEASURE, f"    import socket\n{MEASURE}", "imports socket"),
-    "the validation text": (MEASURE, f"    text = open('val.tokens', 'rb')\n{MEASURE}", "opens val.tokens"),
+    "the validation text": (MEASURE, f"    text = open('val.tokens', 'rb')\n{MEASURE}", "val.tokens"),
     "a constant as the metric": ("{bpb:.6f}", "{0.5:.6f}", "not what evaluate_bpb gave"),
     "a METRIC line": (MEASURE, f"{MEASURE}    print('METRIC val_bpb=0.5')\n", "METRIC val_bpb"),
     "the clock": (MEASURE, f"    time.perf_counter = lambda: 0.0\n{MEASURE}", "changes time.perf_counter"),

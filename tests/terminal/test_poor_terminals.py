@@ -42,7 +42,9 @@ def test_a_dialog_and_the_pane_behind_it_survive_any_size(session: Gated, attach
     session.training(2)
     console = attach(80, 24)
     console.wait_for("training 50%")
-    console.press("6", "x")
+    console.press("6")
+    console.wait_for("6 researcher")
+    console.press("x")
     console.wait_for("Abort run 2[?]")
     for columns, rows in ((200, 50), (40, 12), (132, 30), (80, 24)):
         console.resize(columns, rows)

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.researchers import prompt
 from engine.researchers.agent import credentials, handing, running
+from engine.researchers.agent.confinement import confined
 from engine.researchers.agent.failure import failure, unchanged
 from engine.researchers.agent.listening import Listener
 from engine.researchers.agent.livelog import LiveLog
@@ -137,7 +138,9 @@ class Agent:
             for shown in heard.hear(line):
                 log.write(shown)
 
-        argv = self._preset.command(given.researcher, str(path), given.scope.editable)
+        argv = confined(
+            self._preset.command(given.researcher, str(path), given.scope.editable), self._preset, place, given
+        )
         log.write(f"— {self._preset.title}, run {brief.run}, {time.strftime('%H:%M:%S')}")
         ending, errors = running.run(
             argv,

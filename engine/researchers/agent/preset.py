@@ -45,7 +45,8 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     {files} for the editable files, {server} for `server_argv` where researcher.base_url is set.
 
     `credentials`: variables of which it gets those that are set; every other credential is taken from its environment.
-    `credential_files`: where it keeps what a login brought. `matches`: expressions for plain lines with groups
+    `credential_files`: where it keeps what a login brought. `homes`: what it writes of the user's home, a folder with
+    "/" at its end. `matches`: expressions for plain lines with groups
     named input, output, cost, failed. `leaves`: patterns of what it leaves behind, which is not part of a change.
     """
 
@@ -56,6 +57,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     login: str = ""
     credentials: list[str] = []
     credential_files: list[str] = []
+    homes: list[str] = []
     server: dict[str, str] = {}
     server_argv: list[str] = []
     environment: dict[str, str] = {}

@@ -10,7 +10,7 @@ import pytest
 
 from engine.researchers.agent import Agent
 from engine.researchers.base import Brief
-from engine.session.settings import Gate, Metric, Settings
+from engine.session.settings import Gate, Guard, Metric, Settings
 from engine.session.settings import Researcher as ResearcherSettings
 from engine.session.state import Experiment
 from tests.loop.lab import TRAIN, Lab
@@ -28,14 +28,16 @@ def hand_in(**given):
 
 
 class Stage:
-    """A session of `lab` whose agent runs `script` (see HEAD for what it finds ready)."""
+    """A session of `lab` whose agent runs `script` (see HEAD for what it finds ready), without a sandbox by default."""
 
-    def __init__(self, root: Path, script: str, **researcher: object) -> None:
+    def __init__(self, root: Path, script: str, sandboxed: bool = False, **researcher: object) -> None:
         self.lab = Lab(root / "toy")
-        self.program = root / "agent.py"
+        self.program = root / "bin" / "agent.py"
+        self.program.parent.mkdir()
         self.program.write_text(HEAD + script)
         given = {"command": [sys.executable, str(self.program)], "kind": "agent", "timeout_s": 60.0, **researcher}
-        self.settings = Settings(researcher=msgspec.convert(given, ResearcherSettings))
+        guard = Guard(sandbox="auto" if sandboxed else "off")
+        self.settings = Settings(researcher=msgspec.convert(given, ResearcherSettings), guard=guard)
         self.agent = Agent(self.lab.root, self.settings)
 
     def brief(self, run: int = 2, **more: object) -> Brief:
