@@ -12,7 +12,7 @@ from engine.cli.output import Output, coloured, paint, safe
 from engine.cli.parsing import folder
 from engine.cli.trouble import DONE, FAILED
 
-AREAS = ("python", "git", "torch", "gpu", "sandbox", "disk", "terminal", "tmux", "logind")
+AREAS = ("python", "git", "torch", "gpu", "sandbox", "agents", "disk", "terminal", "tmux", "logind")
 _GLYPHS = {"ok": "✓", "note": "·", "warning": "!", "failing": "✗"}
 
 

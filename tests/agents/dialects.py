@@ -37,7 +37,7 @@ class Messages:
         done = sum(block.get("type") == "tool_result" for block in blocks)
         prompt = shown([m["content"] for m in asked["messages"][:1]])
         names = [tool["name"] for tool in asked.get("tools") or []]
-        step, words = _next(plan, prompt, done, "Edit" in names or "Bash" in names)
+        step, words = _next(plan, prompt, done, bool({"Edit", "Bash", "bash"}.intersection(names)))
         content: dict[str, Any] = {"type": "text", "text": words}
         if step is not None:
             content = {"type": "tool_use", "id": f"toolu_{done:04d}", **self._call(step, names)}
@@ -61,7 +61,8 @@ class Messages:
 
     def _call(self, step: Step, names: list[str]) -> dict[str, Any]:
         if "Edit" not in names or "Write" not in names:
-            return {"name": "Bash", "input": {"command": step.shell(), "description": "work"}}
+            name = "Bash" if "Bash" in names else "bash"
+            return {"name": name, "input": {"command": step.shell(), "description": "work"}}
         if step.kind == "read":
             return {"name": "Read", "input": {"file_path": step.file}}
         if step.kind == "edit":

@@ -1,5 +1,6 @@
 """A program on a pty whose every byte is timed: what a terminal would receive, and when."""
 
+import atexit
 import fcntl
 import os
 import pty
@@ -38,6 +39,7 @@ class PtyRun:
             command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
         )
         os.close(slave)
+        atexit.register(self._process.kill)  # a bench that fails leaves nothing running
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
