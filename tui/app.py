@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from textual.worker import Worker
 
 from engine.session.inert import inert
 from engine.session.paths import SessionPaths
-from tui import commander, feed, keymap, notify, themes
+from tui import commander, feed, hangup, keymap, notify, themes
 from tui.actions import ACTIONS, bindables
 from tui.config import Config
 from tui.deeds import Deeds
@@ -115,6 +116,8 @@ class OvernightApp(App[str], inherit_bindings=False):
         self.set_interval(1.0, self._tick)
         self.to_terminal(notify.PUSH_TITLE)
         self._title()
+        if not self.is_headless:
+            hangup.watch(sys.__stdin__.fileno() if sys.__stdin__ else 0, lambda: self.call_from_thread(self.exit))
         for problem in self._problems:
             self.tell(problem, bad=True)
         self.call_after_refresh(_collect_garbage_again)

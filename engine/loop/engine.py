@@ -27,6 +27,7 @@ from engine.loop.effects import (
     Stop,
     Wait,
 )
+from engine.loop.judgement import explain
 from engine.loop.projection import Projection
 from engine.loop.record import Record
 from engine.loop.training import Training
@@ -284,8 +285,13 @@ class Engine:
             ended = self.training.checks(effect.run, segment, self.settings)
 
             def finish() -> None:
-                guard.broken()
-                if not self._signal:  # else they are run again by the next engine
+                flags = guard.broken()
+                if self._signal:
+                    return  # they are run again by the next engine
+                if flags:
+                    why = f"not believed: {explain(flags)}"
+                    self._write([msgspec.structs.replace(ended, passed=False, detail=why)])
+                else:
                     self._write([ended])
 
             return finish

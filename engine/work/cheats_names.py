@@ -52,7 +52,7 @@ class Names:
         if isinstance(node, ast.Subscript):
             base, _, last = self.of(node.value).rpartition(".")
             if last in ("__dict__", "vars()") and isinstance(node.slice, ast.Constant):
-                return f"{base}.{node.slice.value}"
+                return f"{base}.{text_of(node.slice)}"
             return ""
         return self._of_call(node) if isinstance(node, ast.Call) else ""
 

@@ -15,6 +15,13 @@ from tests.agents import dialects
 from tests.agents.steps import Step, Steps
 
 
+REFUSALS = {
+    401: ("authentication_error", "UNAUTHENTICATED", "this key is not valid"),
+    429: ("rate_limit_error", "RESOURCE_EXHAUSTED", "slow down"),
+}
+"""How the known services put it: type, status (in Google's words), message."""
+
+
 class Script:
     """Which constant is changed next: a walk towards the toy's optimum, read off the prompt's own train.py."""
 
@@ -70,7 +77,9 @@ class Server:
                 asked = json.loads(body or b"{}")
                 outer.requests.append(self.path)
                 if outer.refuse:
-                    told = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
+                    kind, status, text = REFUSALS[outer.refuse]
+                    error = {"type": kind, "code": outer.refuse, "status": status, "message": text}
+                    told = {"type": "error", "error": error}
                     self._send(outer.refuse, "application/json", [json.dumps(told).encode()], {"Retry-After": "7"})
                     return
                 outer.bodies.append(asked)

@@ -15,7 +15,7 @@ def levels(findings: list) -> list[str]:
 def test_every_finding_that_needs_something_names_its_mend(overnight) -> None:
     found = overnight("doctor", "--json").json
     assert {finding["area"] for finding in found["findings"]} == {
-        "python", "git", "torch", "gpu", "sandbox", "disk", "terminal", "tmux", "logind",
+        "python", "git", "torch", "gpu", "sandbox", "agents", "disk", "terminal", "tmux", "logind",
     }  # fmt: skip
     for finding in found["findings"]:
         assert finding["text"]

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -85,6 +85,7 @@ class LogView(Widget, can_focus=True):
         self._looked = 0.0
         self._timer: Timer | None = None
         self._bar = (0, 0)
+        self._laid_out = Size(0, 0)
 
     # How it stands
 
@@ -409,6 +410,10 @@ class LogView(Widget, can_focus=True):
         return thumb(first, shown, self._log.size, self.size.height)
 
     def render_line(self, y: int) -> Strip:
+        if self._laid_out != self.size:
+            # Whoever asks the compositor for a widget's place between mounting and layout swallows its Resize.
+            self._laid_out = self.size
+            self.call_later(self.on_resize)
         base, styles, width = self.rich_style, palette(self.app), self.size.width
         room = self._room()
         if y >= len(self._rows):
@@ -438,6 +443,7 @@ class LogView(Widget, can_focus=True):
         self.refresh()
 
     def on_resize(self) -> None:
+        self._laid_out = self.size
         if self.wrapped:
             self._top = Place(self._top.offset)
         self._fill()

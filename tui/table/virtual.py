@@ -90,6 +90,7 @@ class VirtualTable(Widget, can_focus=True):
         self._key: Hashable | None = source.key(self._cursor) if len(source) else None
         self._asked: list[int] = []
         self._widths: list[int] = []
+        self._laid_out = Size(0, 0)
         self._thumb = (0, 0)
 
     # What it is showing
@@ -246,6 +247,7 @@ class VirtualTable(Widget, can_focus=True):
     # Painting
 
     def on_resize(self) -> None:
+        self._laid_out = self.size
         self._reveal()
         self._measure()
         self.refresh()
@@ -257,6 +259,9 @@ class VirtualTable(Widget, can_focus=True):
         base = self.rich_style
         width = self.size.width
         styles = palette(self.app)
+        if self._laid_out != self.size:  # its Resize may have been swallowed, as in LinesView
+            self._laid_out = self.size
+            self.call_later(self.on_resize)
         if not self._widths:
             self._reveal()
             self._measure()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import threading
 import time
@@ -12,7 +13,7 @@ import msgspec
 
 from engine.researchers import prompt
 from engine.researchers.agent import credentials, handing, running
-from engine.researchers.agent.confinement import confined
+from engine.researchers.agent.confinement import confined, is_confined
 from engine.researchers.agent.failure import failure, unchanged
 from engine.researchers.agent.listening import Listener
 from engine.researchers.agent.livelog import LiveLog
@@ -93,7 +94,8 @@ class Agent:
         deadline = time.monotonic() + limit_s
         start = {**brief.files, **(brief.mend.files if brief.mend else {})}
         editable = brief.settings.scope.editable
-        folder = self._folder / f"{brief.run:04d}"
+        # An agent that is not waited for any more may still be leaving the folder that it had.
+        folder = self._folder / f"{brief.run:04d}-{secrets.token_hex(3)}"
         usage: dict[str, float] = {}
         refusals = list(brief.refusals)
         with Workplace(brief.session, brief.champion.commit, start, editable, folder, self._preset.leaves) as place:
@@ -131,7 +133,7 @@ class Agent:
         heard = Listener(self._preset)
         given = brief.settings
         path = prompt.save(brief.folder, text)
-        fixed = [*given.scope.pinned, *given.scope.editable]
+        fixed = [] if is_confined(given) else [*given.scope.pinned, *given.scope.editable]
         before = contract.hashes(brief.session, fixed)
 
         def listen(line: str) -> None:
@@ -145,7 +147,7 @@ class Agent:
         ending, errors = running.run(
             argv,
             folder=place.folder,
-            env=environment,
+            env={**environment, "PWD": str(place.folder)},  # some programs believe it more than their folder
             prompt=path,
             limit_s=limit_s,
             cookie=cookie(session_id(self._paths.root), brief.run, 0),
@@ -186,7 +188,7 @@ class Agent:
             remarks.append(f"left behind and not taken: {', '.join(found.added)[:300]}")
         return Proposal(
             description=log.hidden(handed.description) or handing.describe(words, champion, {**start, **found.files}),
-            files={**{name: text for name, text in start.items() if text}, **found.files},
+            files={**start, **found.files},
             asi=asi,
             params=handing.params(champion, {**start, **found.files}),
             answers={key: log.hidden(text) for key, text in handed.answers.items()},

@@ -26,6 +26,11 @@ def confined(argv: Sequence[str], preset: Preset, place: Workplace, settings: Se
     )
 
 
+def is_confined(settings: Settings) -> bool:
+    """Whether agents cannot reach the session's own files."""
+    return settings.guard.sandbox != "off" and sandbox.rung().name != "none"
+
+
 def homes(preset: Preset) -> list[Path]:
     """What the program writes of the user's home; its folders are made, since only what is there can be given."""
     home = Path(os.environ.get("HOME") or Path.home())

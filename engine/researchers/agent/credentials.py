@@ -53,9 +53,9 @@ def stored(preset: Preset, home: Path) -> list[str]:
 
 
 def files(preset: Preset, home: Path) -> list[Path]:
-    """The credential files of `preset` that are there."""
+    """The credential files of `preset` that are there and not empty (some programs make theirs before any login)."""
     places = [home / name.removeprefix("~/") for name in preset.credential_files]
-    return [path for path in places if path.is_file()]
+    return [path for path in places if path.is_file() and path.stat().st_size > len("{}\n")]
 
 
 def known(preset: Preset, given: settings.Researcher, base: Mapping[str, str]) -> list[str]:

@@ -69,6 +69,9 @@ def failure(title: str, ending: Ending, heard: Listener, errors: list[str], limi
 def unchanged(title: str, heard: Listener) -> ResearcherFailed:
     """The agent ended well and changed nothing: it refused, its service failed it quietly, or it had no idea."""
     words = _cut(" ".join(heard.words.split()))
+    kind = told_kind(heard.words)
+    if len(heard.words) < _SHOWN and kind in ("rate_limit", "credentials"):
+        return _failed(f"{title} changed nothing; its last words: {words}", kind, heard, heard.words)
     said = f"; its last words: {words}" if words else ""
     if _REFUSES.search(heard.words):
         return _failed(f"{title} refused{said}", "refusal", heard)

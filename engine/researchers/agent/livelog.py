@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,10 +37,11 @@ class LiveLog:
             text = inert(self.hidden(line))
             text = text if len(text) <= _LINE else text[: _LINE - 1] + "…"
             self._room -= len(text) + 1
-            self._file.write((text if self._room > 0 else "… no more of it is kept") + "\n")
-            self._file.flush()
+            with contextlib.suppress(OSError):  # a full disk must not leave the agent's output unread
+                self._file.write((text if self._room > 0 else "… no more of it is kept") + "\n")
+                self._file.flush()
 
     def close(self) -> None:
         """Close the file; later lines are dropped."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             self._file.close()

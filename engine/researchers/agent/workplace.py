@@ -85,17 +85,23 @@ class Workplace:
         (self.folder / ".git/objects/info/alternates").write_bytes(os.fsencode(folders[1] / "objects") + b"\n")
         git = Plumbing(self.folder)
         git.run("-c", "advice.detachedHead=false", "checkout", "-q", "--detach", self.commit)
-        for name, text in self.given.items():
-            if text:
-                worktree.write_file(self.folder, name, text.encode("utf-8", "surrogateescape"))
-            else:
-                worktree.remove_file(self.folder, name)
+        self._start_over()
         (self.folder / HANDED_IN).unlink(missing_ok=True)
         for name in self._names():
             path = self.folder / name
             if name not in self.editable and not path.is_symlink():
                 path.chmod(path.stat().st_mode & (_READ_ONLY | 0o111))
         self._note()
+
+    def _start_over(self) -> None:
+        for name, text in self.given.items():
+            path = self.folder / name
+            if path.is_symlink() or path.is_dir():
+                remove(path)
+            if text:
+                worktree.write_file(self.folder, name, text.encode("utf-8", "surrogateescape"))
+            else:
+                worktree.remove_file(self.folder, name)
 
     def look(self) -> Found:
         """What was changed so far; costs a look at each file's data sheet, and reads only what may have changed."""
@@ -106,7 +112,7 @@ class Workplace:
         return Found(files, outside, [name for name in added if name not in self.editable], unusable)
 
     def put_back(self, found: Found) -> None:
-        """Undo what `found` has outside of the editable files."""
+        """Undo what `found` has outside of the editable files, and these too where they cannot be used."""
         git = Plumbing(self.session)
         try:
             for name in found.added:
@@ -126,6 +132,8 @@ class Workplace:
                     path.chmod(stat.S_IMODE(mode))
         finally:
             git.close()
+        if found.unusable:
+            self._start_over()
         self._note(found.outside)
 
     def _edited(self) -> tuple[dict[str, str], list[str]]:

@@ -1,5 +1,6 @@
 """An agent's change is taken from a work tree of its own, and nothing but editable files ever leaves it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,16 @@ def test_the_prompt_is_kept_as_it_was_given_and_says_how_to_hand_in(tmp_path: Pa
     assert "Lower val_bpb." in seen and "PROPOSAL.json" in seen and '"m1"' in seen
 
 
+def test_no_variable_leads_it_to_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PWD", str(tmp_path))
+    stage = Stage(tmp_path, "os.chdir(os.environ['PWD'])\n" + GOOD)
+    assert stage.agent.propose(stage.brief()).files == {"train.py": TRAIN.replace("0.9", "0.8")}
+
+
 def test_a_prompt_can_be_given_as_a_file(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, GOOD + "assert 'Lower val_bpb.' in prompt\n")
-    told = [*stage.settings.researcher.command, "--file", "{prompt}"]
-    again = Stage(tmp_path / "b", GOOD + "assert 'Lower val_bpb.' in prompt\n", command=told)
-    again.agent.propose(again.brief())
+    told = [sys.executable, str(tmp_path / "bin/agent.py"), "--file", "{prompt}"]
+    stage = Stage(tmp_path, GOOD + "assert 'Lower val_bpb.' in prompt\n", command=told)
+    assert stage.agent.propose(stage.brief()).description == "ALPHA 0.9 to 0.8"
 
 
 def test_without_a_word_of_its_own_the_difference_describes_the_change(tmp_path: Path) -> None:
@@ -101,13 +107,17 @@ def test_a_change_outside_is_sent_back_with_the_reason_and_never_taken(tmp_path:
     assert stage.untouched()
 
 
-@pytest.mark.parametrize("what", ["a pinned file", "a file removed", "a file made a link", "a file made a folder"])
+@pytest.mark.parametrize(
+    "what",
+    ["a pinned file", "a file removed", "a file made a link", "a file made a folder", "an editable file made a link"],
+)
 def test_an_agent_that_listens_to_the_reason_gets_its_change_through(tmp_path: Path, what: str) -> None:
     script = f"""
 if "That was undone" not in prompt:
     put("ALPHA = 0.9", "ALPHA = 0.8")
     {ASTRAY[what]}
 else:
+    put("ALPHA = 0.9", "ALPHA = 0.8")
     assert (here / "prepare.py").read_text() == "BUDGET = 1\\n"
     assert (here / "program.md").read_text() == "Lower val_bpb.\\n"
 hand_in(description="second thoughts")

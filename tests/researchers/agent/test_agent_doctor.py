@@ -39,6 +39,8 @@ def test_a_login_on_disk_counts_as_credentials(tmp_path: Path) -> None:
     install(tmp_path, "claude", "echo 2.1")
     (tmp_path / ".claude").mkdir()
     (tmp_path / ".claude/.credentials.json").write_text("{}")
+    assert agents.check(machine(tmp_path))[0].level == "warning"
+    (tmp_path / ".claude/.credentials.json").write_text('{"accessToken": "0123456789abcdef"}')
     assert agents.check(machine(tmp_path))[0].level == "ok"
 
 

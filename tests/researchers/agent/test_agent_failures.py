@@ -37,6 +37,7 @@ def failed(stage: Stage) -> ResearcherFailed:
         ('sys.exit("API Error: 500 Internal Server Error")', "server", "500"),
         ('print("I cannot help with that request.")', "refusal", "refused"),
         ('print("I found nothing worth trying.")', "empty", "nothing worth trying"),
+        ('print("You have hit your usage limit|1700000000")', "rate_limit", "usage limit"),
         ("", "empty", "changed nothing"),
         (CHANGE + "os.kill(os.getpid(), 9)", "exit", "signal 9"),
         (CHANGE + "sys.exit(3)", "exit", "exit code 3"),
