@@ -14,7 +14,6 @@ from typing import Any
 from tests.agents import dialects
 from tests.agents.steps import Step, Steps
 
-
 REFUSALS = {
     401: ("authentication_error", "UNAUTHENTICATED", "this key is not valid"),
     429: ("rate_limit_error", "RESOURCE_EXHAUSTED", "slow down"),

@@ -58,7 +58,7 @@ def test_training_without_prepared_data_says_what_to_do(
     session: Callable[..., Path], cache: Path, tmp_path: Path
 ) -> None:
     ended = run_python(session(), "train.py", tmp_path / "empty")
-    assert ended.returncode == 1 and "python prepare.py" in ended.stdout and not ended.stderr
+    assert ended.returncode == 1 and "overnight prepare" in ended.stdout and not ended.stderr
 
 
 def benchmark(folder: Path, cache: Path, **env: str) -> subprocess.CompletedProcess[str]:

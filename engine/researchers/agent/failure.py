@@ -52,9 +52,10 @@ def failure(title: str, ending: Ending, heard: Listener, errors: list[str], limi
         return _failed(f"{title} could not be started: {ending.why}", "missing", heard)
     if ending.cause == "timeout":
         last = f"; the last that was heard of it: {_cut(told)}" if told else "; nothing was heard of it"
-        return _failed(
-            f"{title} was ended after its limit of {limit_s:.0f} s (researcher.timeout_s){last}", "timeout", heard
-        )
+        # Some retry on and on: then what they retried is what there is to back off from.
+        kind = "exit" if heard.words else told_kind(" ".join([*heard.notes, *errors]))
+        message = f"{title} was ended after its limit of {limit_s:.0f} s (researcher.timeout_s){last}"
+        return _failed(message, "timeout" if kind == "exit" else kind, heard)
     if ending.cause != "exited":
         return _failed(f"{title} was ended from outside: {ending.why}", "failed", heard)
     if ending.exit_code == 127 and not heard.failures:

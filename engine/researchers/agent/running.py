@@ -36,8 +36,9 @@ def run(
 
     def complaint(line: str) -> None:
         if line.strip():
-            last.append(line)
             err(line)
+            if not line.lstrip().startswith("at "):  # a frame of a JavaScript stack tells nobody anything
+                last.append(line)
 
     with contextlib.ExitStack() as opened:
         given = os.open(prompt, os.O_RDONLY)

@@ -130,6 +130,15 @@ def test_passing_trouble_that_ended_well_is_no_failure() -> None:
     assert failure("codex", Ending(cause="exited", exit_code=0), heard, ["WARNING: 429"], 60) is None
 
 
+def test_an_agent_that_retried_until_its_limit_failed_for_what_it_retried() -> None:
+    heard = Listener(presets()["gemini"])
+    ending = Ending(cause="timeout", signal=15)
+    error = failure("gemini", ending, heard, ["Attempt 6 failed with status 429. Retrying with backoff..."], 60)
+    assert error is not None and error.kind == "rate_limit" and "researcher.timeout_s" in str(error)
+    quiet = failure("gemini", ending, heard, [], 60)
+    assert quiet is not None and quiet.kind == "timeout"
+
+
 def test_claudes_retry_tells_how_long_to_wait() -> None:
     heard = Listener(presets()["claude"])
     heard.hear('{"type":"system","subtype":"api_retry","retry_delay_ms":8165,"error_status":429,"error":"rate_limit"}')
