@@ -36,7 +36,11 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ("import_error", r"^(?:ModuleNotFoundError|ImportError)\b|cannot open shared object file"),
     ("syntax_error", r"^(?:SyntaxError|IndentationError|TabError)\b"),
     ("assertion", r"^AssertionError\b|Assertion `.*' failed"),
-    ("nan", r"^FAIL\b.*(?:loss|nan|inf)|\bloss(?: is|:|=)?\s*[-+]?(?:nan|inf)\b|^FloatingPointError\b|contains? (?:NaN|nan)"),
+    (
+        "nan",
+        r"^FAIL\b.*(?:loss|nan|inf)|\bloss(?: is|:|=)?\s*[-+]?(?:nan|inf)\b"
+        r"|^FloatingPointError\b|contains? (?:NaN|nan)",
+    ),
     ("cuda_error", r"CUDA error:|CUDA driver|CUBLAS_STATUS_|CUDNN_STATUS_|device-side assert|NCCL error"),
 )
 """Cause and pattern, the more telling first: an out-of-memory error is also a CUDA error."""

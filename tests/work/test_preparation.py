@@ -67,7 +67,7 @@ def test_interrupted_it_ends_its_child(tmp_path: Path) -> None:
 def test_missing_files_and_interpreters_are_told(tmp_path: Path) -> None:
     with pytest.raises(PreparationError, match=r"has no prepare\.py"):
         prepare(tmp_path)
-    with pytest.raises(PreparationError, match="cannot run .*/missing: No such file"):
+    with pytest.raises(PreparationError, match=r"cannot run .*/missing: No such file"):
         prepare(script(tmp_path, ""), python=str(tmp_path / "missing"))
     assert Path(sys.executable).exists()
 

@@ -53,7 +53,8 @@ def failure(title: str, ending: Ending, heard: Listener, errors: list[str], limi
     if ending.cause == "timeout":
         last = f"; the last that was heard of it: {_cut(told)}" if told else "; nothing was heard of it"
         # Some retry on and on: then what they retried is what there is to back off from.
-        kind = "exit" if heard.words else told_kind(" ".join([*heard.notes, *errors]))
+        retried = " ".join([*heard.failures, *heard.notes, *errors])
+        kind = told_kind(retried) if heard.failures or not heard.words else "exit"
         message = f"{title} was ended after its limit of {limit_s:.0f} s (researcher.timeout_s){last}"
         return _failed(message, "timeout" if kind == "exit" else kind, heard)
     if ending.cause != "exited":

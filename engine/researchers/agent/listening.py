@@ -73,6 +73,9 @@ class Listener:
         if reading.tool:
             detail = _detail(_at(item, reading.detail)) if reading.detail else ""
             shown.append(f"→ {_text(_at(item, reading.tool))} {detail}".rstrip())
+        if shown:
+            self.notes += self.failures  # it goes on, so it got over them
+            self.failures = []
         if reading.note and (text := _joined(item, reading.note)):
             self.notes.append(text)
             shown.append(f"! {text}")

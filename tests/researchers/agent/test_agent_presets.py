@@ -139,6 +139,15 @@ def test_an_agent_that_retried_until_its_limit_failed_for_what_it_retried() -> N
     assert quiet is not None and quiet.kind == "timeout"
 
 
+def test_a_failure_that_it_got_over_is_none() -> None:
+    heard = Listener(presets()["pi"])
+    heard.hear('{"type":"message_end","message":{"role":"assistant","stopReason":"error","errorMessage":"429"}}')
+    stuck = failure("pi", Ending(cause="timeout", signal=15), heard, [], 60)
+    assert stuck is not None and stuck.kind == "rate_limit"
+    heard.hear('{"type":"message_end","message":{"role":"assistant","content":[{"type":"text","text":"Done."}]}}')
+    assert failure("pi", Ending(cause="exited", exit_code=0), heard, [], 60) is None
+
+
 def test_claudes_retry_tells_how_long_to_wait() -> None:
     heard = Listener(presets()["claude"])
     heard.hear('{"type":"system","subtype":"api_retry","retry_delay_ms":8165,"error_status":429,"error":"rate_limit"}')
