@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from briefs import CODE, brief, result
-from fake_api import KEY, USAGE, FakeApi, Play, fake_api
 
 from engine.researchers.base import Brief, Mend, Message, Proposal, ResearcherFailed
 from engine.researchers.llm import Model
 from engine.session.settings import Researcher
+from tests.researchers.briefs import CODE, brief, result
+from tests.researchers.fake_api import KEY, USAGE, FakeApi, Play, fake_api
 
 pytest.importorskip("pydantic_ai", reason="the extra `llm` is not installed")
 

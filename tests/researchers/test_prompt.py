@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from briefs import CODE, brief, result, trial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from engine.researchers.prompt import build, save
 from engine.researchers.prompt.quoting import DATA, fenced, one_line
 from engine.researchers.prompt.size import clipped, cost, tokens
 from engine.session.settings import Researcher
+from tests.researchers.briefs import CODE, brief, result, trial
 
 
 def test_everything_that_a_brief_holds_is_in_the_prompt(tmp_path: Path) -> None:

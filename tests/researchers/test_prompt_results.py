@@ -3,13 +3,12 @@
 import re
 from pathlib import Path
 
-from briefs import brief, result
-
 from engine.researchers.prompt import build
 from engine.researchers.prompt.results import IN_FULL, history
 from engine.researchers.prompt.size import cost, tokens
 from engine.session.settings import Metric, Researcher
 from engine.session.state import Experiment
+from tests.researchers.briefs import brief, result
 
 LEFT = re.compile(r"\((\d+) more do not fit")
 

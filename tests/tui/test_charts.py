@@ -9,12 +9,12 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recording import Recording
-from stage import Stage, text_of, until
 
 from engine.session import events as ev
 from engine.session.journal import read
 from engine.session.state import State
+from tests.tui.recording import Recording
+from tests.tui.stage import Stage, text_of, until
 from tui import chartdata
 from tui.chartdata import Loss
 from tui.losscurves import CurveReader, read_curve

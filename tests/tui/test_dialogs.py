@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recording import Recording
-from stage import Stage, text_of, until
 
 from engine.session.inbox import Request, Seen
 from engine.session.journal import read
+from tests.tui.recording import Recording
+from tests.tui.stage import Stage, text_of, until
 from tui import steering
 from tui.actions import BY_ID
 from tui.app import OvernightApp

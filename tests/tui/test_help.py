@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage import Stage, text_of, until
 
+from tests.tui.stage import Stage, text_of, until
 from tui.actions import ACTIONS, BY_ID, PANES, keys_text
 from tui.movement import MOVES
 from tui.panes.folded import FoldedView

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from recording import Recording
-from stage import Stage, until
 from textual.containers import VerticalScroll
 from textual.widgets import Markdown
 
 from engine.session.document import updated
 from engine.session.journal import read
 from engine.session.settings import Settings
+from tests.tui.recording import Recording
+from tests.tui.stage import Stage, until
 from tui.screens import journal
 from tui.screens.journal import JournalScreen
 

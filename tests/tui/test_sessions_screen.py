@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recording import BEGAN, Recording
-from stage import Stage, text_of, until
 
 from engine.session import events as ev
 from engine.session import savedfold
 from engine.session.inbox import Request
 from engine.session.paths import SessionPaths
+from tests.tui.recording import BEGAN, Recording
+from tests.tui.stage import Stage, text_of, until
 from tui import commander, sessionlist
 from tui.commander import Ran
 from tui.screens.dialogs import ConfirmScreen

@@ -9,6 +9,7 @@ from engine.cli.checks.finding import Finding, Machine, ask
 from engine.researchers.agent import credentials
 from engine.researchers.agent.preset import Preset, presets
 from engine.session.settings import Researcher
+from engine.work import sandbox
 
 
 def check(machine: Machine) -> list[Finding]:
@@ -40,4 +41,6 @@ def _installed(machine: Machine, name: str, preset: Preset, program: str) -> Fin
         return Finding("warning", f"{preset.title} ({version}) is installed and has no credentials", preset.login)
     use = f"use it: overnight edit researcher.agent {name}, overnight edit researcher.kind agent"
     rooted = "; it runs as root here" if os.geteuid() == 0 else ""
+    if sandbox.rung().name == "none":
+        rooted += "; without a sandbox it can reach whatever you can (see the area sandbox)"
     return Finding("ok", f"{preset.title} ({version}), credentials in {', '.join(known)}{rooted}; {use}")

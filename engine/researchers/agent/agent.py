@@ -52,6 +52,8 @@ class Agent:
         """One change, made in a work tree that is gone afterwards. Errors: ResearcherFailed."""
         given = brief.settings.researcher
         environment = credentials.environment(os.environ, self._preset, given)
+        if is_confined(brief.settings):
+            environment.update(self._preset.confined_environment)
         self._check_installed(environment.get("PATH"))
         log = LiveLog(brief.folder, credentials.values(self._preset, given))
         try:

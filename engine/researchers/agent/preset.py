@@ -44,6 +44,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One agent. In `argv`, {prompt} stands for the prompt's file (without it the prompt comes on standard input),
     {files} for the editable files, {server} for `server_argv` where researcher.base_url is set.
 
+    `environment` is set always, `confined_environment` only where the sandbox holds it (a claim of being in one).
     `credentials`: variables of which it gets those that are set; every other credential is taken from its environment.
     `credential_files`: where it keeps what a login brought. `homes`: what it writes of the user's home, a folder with
     "/" at its end. `matches`: expressions for plain lines with groups
@@ -61,6 +62,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: dict[str, str] = {}
     server_argv: list[str] = []
     environment: dict[str, str] = {}
+    confined_environment: dict[str, str] = {}
     leaves: list[str] = []
     read: list[Reading] = []
     matches: list[str] = []
