@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from engine.session import stats
 from engine.session.locking import Holder
+from engine.session.standing import pace, session_confidence
 from engine.session.state import Experiment, State, Trial, gain
 
 if TYPE_CHECKING:
     from engine.gpu.samples import Snapshot
     from engine.session.runlog import Progress
-
-_RATE_OVER = 12  # experiments that the rate looks back over
 
 
 @dataclass(slots=True)
@@ -211,26 +210,15 @@ def best(state: State) -> Best | None:
 
 
 def confidence(state: State) -> tuple[float | None, str]:
-    """The segment's confidence at its last experiment, and what it means."""
-    for experiment in reversed(state.of_segment()):
-        if experiment.phase == "ended":
-            return experiment.confidence, stats.meaning(experiment.confidence)
-    return None, ""
+    """The segment's confidence now, and what it means."""
+    figure = session_confidence(state)
+    return figure, stats.meaning(figure)
 
 
 def rate(state: State) -> float | None:
-    """Experiments an hour, over the last dozen of this engine's run; None before the second has ended."""
-    since = state.engine.started_at if state.engine else 0.0
-    ended: list[Experiment] = []
-    for experiment in reversed(state.experiments):
-        if experiment.began_at < since or len(ended) >= _RATE_OVER:
-            break
-        if experiment.phase == "ended":
-            ended.append(experiment)
-    if len(ended) < 2:
-        return None
-    span = ended[0].ended_at - ended[-1].began_at
-    return len(ended) / span * 3600 if span > 0 else None
+    """Experiments an hour while the loop works; None before one has ended."""
+    found = pace(state)
+    return found.per_hour if found else None
 
 
 def running_s(view: View) -> float | None:

@@ -4,24 +4,13 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 
-import msgspec
-
 from engine.cli.figures import seconds
 from engine.session.locking import Holder
 from engine.session.paths import SessionPaths
 from engine.session.runlog import Progress, last_progress
 from engine.session.state import Experiment, State, gain
 
-RECENT = 20
-"""Experiments that the rate is taken over."""
 _TAIL = 8192
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """`per_hour` over the last `of` experiments of the engine's present run."""
-
-    per_hour: float
-    of: int
 
 
 def phrase(state: State, engine: Holder | None, progress: Progress | None = None) -> str:
@@ -79,14 +68,6 @@ def gone_since(state: State, engine: Holder | None) -> float | None:
     return state.last_at
 
 
-def rate(state: State) -> Rate | None:
-    """Experiments an hour, lately; None before one has ended in this engine's run."""
-    began = state.engine.started_at if state.engine else 0.0
-    ended = [e for e in state.experiments[-RECENT:] if e.ended_at and e.began_at >= began]
-    span = ended[-1].ended_at - ended[0].began_at if ended else 0.0
-    return Rate(3600 * len(ended) / span, len(ended)) if span > 0 else None
-
-
 def counts(state: State) -> Mapping[str, int]:
     """How many experiments of the open segment ended how, the baseline left out."""
     return Counter(e.status for e in state.of_segment() if e.status and not e.is_baseline)
@@ -98,12 +79,6 @@ def total_gain(state: State) -> float | None:
     if champion is None or baseline is None or segment is None or champion.metric is None or baseline.metric is None:
         return None
     return gain(champion.metric, baseline.metric, segment.metric.direction)
-
-
-def confidence(state: State) -> float | None:
-    """The session's figure as of the last experiment that ended in the open segment."""
-    ended = [e for e in state.of_segment() if e.ended_at]
-    return ended[-1].confidence if ended else None
 
 
 def progress_of(paths: SessionPaths, state: State) -> Progress | None:

@@ -17,6 +17,7 @@ from engine.session.paths import SessionPaths
 from engine.session.publiclog import read_log
 from engine.session.publicrecords import DIRECTIONS
 from engine.session.settings import Metric, load
+from engine.session.standing import pace, session_confidence
 from engine.session.state import Experiment, State
 from engine.session.stats import meaning
 
@@ -40,8 +41,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
 
 def report(paths: SessionPaths, state: State, engine: Holder | None) -> dict[str, Any]:
     """All figures by name; times are unix seconds, `gain` is positive when better."""
-    segment, progress, speed = state.segment, standing.progress_of(paths, state), standing.rate(state)
-    figure = standing.confidence(state)
+    segment, progress, speed = state.segment, standing.progress_of(paths, state), pace(state)
+    figure = session_confidence(state)
     return {
         "session": paths.name,
         "path": str(paths.root),

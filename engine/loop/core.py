@@ -24,8 +24,8 @@ from engine.loop.judgement import Verdict
 from engine.session import events as ev
 from engine.session.fold import apply
 from engine.session.settings import Limits
-from engine.session.state import Experiment, State, better
-from engine.session.stats import confidence
+from engine.session.standing import session_confidence
+from engine.session.state import Experiment, State
 
 Plan = list[ev.AnyEvent] | Effect
 
@@ -237,16 +237,3 @@ def _ending(state: State, current: Experiment, context: Context) -> list[ev.AnyE
         reason = f"the champion itself fails now, so it is not the changes: {current.reason}; mend it, then resume"
         ending.append(ev.PauseSet(at=context.now, paused=True, by="engine", reason=reason))
     return ending
-
-
-def session_confidence(state: State) -> float | None:
-    """|best − baseline| / MAD over the open segment's valid metrics; None with fewer than three or a MAD of 0."""
-    valid = [e.metric for e in state.of_segment() if e.status and e.valid and e.metric is not None]
-    baseline, segment = state.baseline, state.segment
-    if baseline is None or baseline.metric is None or segment is None or not valid:
-        return None
-    best = valid[0]
-    for metric in valid:
-        if better(metric, best, segment.metric.direction):
-            best = metric
-    return confidence(valid, baseline.metric, best)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from engine.session.inert import inert
 from engine.session.settings import Settings
+from engine.session.standing import session_confidence
 from engine.session.state import Experiment, State, gain
 from engine.session.stats import meaning
 
@@ -77,9 +78,9 @@ def _champion(state: State, settings: Settings) -> str:
         f" {won:+.6f} against the baseline's {baseline.metric:.6f} (run {baseline.run}).",
         f"{_line(champion.description)}",
     ]
-    last = next((e for e in reversed(state.of_segment()) if e.confidence is not None), None)
-    if last is not None and last.confidence is not None:
-        lines.append(f"Confidence of the session {last.confidence:.1f}: {meaning(last.confidence)}.")
+    figure = session_confidence(state)
+    if figure is not None:
+        lines.append(f"Confidence of the session {figure:.1f}: {meaning(figure)}.")
     return "\n".join(lines)
 
 

@@ -53,10 +53,10 @@ def sessions_dir(given: str | None = None) -> Path:
 
 
 def all_sessions(folder: Path) -> list[SessionPaths]:
-    """Every session in `folder`, the most recently active last."""
+    """Every session in `folder`, the most recently active last. A hidden folder is one that is being made."""
     if not folder.is_dir():
         return []
-    found = [SessionPaths(child) for child in folder.iterdir() if child.is_dir()]
+    found = [SessionPaths(child) for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
     return sorted((paths for paths in found if paths.exists), key=last_active)
 
 

@@ -11,6 +11,7 @@ from engine.cli import standing
 from engine.session import events as ev
 from engine.session.locking import Holder
 from engine.session.runlog import Progress
+from engine.session.standing import pace
 
 ENGINE = Holder(4242, "box", "first")
 
@@ -23,7 +24,7 @@ def test_status_names_champion_gain_and_counts(overnight, story) -> None:
     assert found["champion"]["run"] == 5 and found["champion"]["metric"] == 1.8
     assert found["gain"] == pytest.approx(0.2)
     assert found["counts"] == {"keep": 2, "discard": 1, "crash": 1}
-    assert found["confidence"] == 2.5 and found["confidence_means"] == "likely real"
+    assert found["confidence"] == pytest.approx(4.0) and found["confidence_means"] == "likely real"
     assert found["engine"] is None and found["engine_gone_since"] is None
     text = overnight("status", "s1").out
     assert "stopped: the limit of 4 experiments is reached" in text
@@ -85,12 +86,12 @@ def test_the_state_in_words_follows_the_experiment(story) -> None:
 
 def test_the_rate_counts_this_engines_experiments_only(story) -> None:
     story.night()
-    before = standing.rate(story.state())
+    before = pace(story.state())
     assert before is not None and before.of == 5
-    first, last = story.state().experiments[0], story.state().experiments[-1]
-    assert before.per_hour == pytest.approx(5 * 3600 / (last.ended_at - first.began_at))
+    at_work = sum(e.ended_at - e.began_at for e in story.state().experiments)
+    assert before.per_hour == pytest.approx(5 * 3600 / at_work)
     story.write(ev.EngineStarted(at=story.tick(), pid=1, host="box", start_id="second"))
-    assert standing.rate(story.state()) is None
+    assert pace(story.state()) is None
 
 
 def test_log_shows_each_experiment_against_the_champion_of_its_moment(overnight, story) -> None:

@@ -3,8 +3,8 @@
 import math
 from statistics import fmean, median
 
-from engine.loop.core import session_confidence
 from engine.session import events as ev
+from engine.session.standing import session_confidence
 from engine.session.state import Experiment
 from tests.loop.world import World
 
@@ -135,13 +135,15 @@ class Promises:
         ]
         kept = [e.metric for e in state.of_segment() if e.status == "keep"]  # an operator may keep what cannot be
         assert all(math.isfinite(metric) and (metric > 0 or metric in kept) for metric in believed)
-        self.confidence_is(believed, state.baseline, session_confidence(state))
+        standing = [state.experiments[run - 1].metric for run in state.segments[-1].line]
+        best = min((metric for metric in standing if metric is not None), default=0.0)
+        self.confidence_is(believed, state.baseline, best, session_confidence(state))
 
     @staticmethod
-    def confidence_is(believed: list[float], baseline: Experiment | None, told: float | None) -> None:
+    def confidence_is(believed: list[float], baseline: Experiment | None, best: float, told: float | None) -> None:
         if baseline is None or baseline.metric is None or len(believed) < 3:
             assert told is None
             return
         scatter = median(abs(metric - median(believed)) for metric in believed)
-        expected = abs(min(believed) - baseline.metric) / scatter if scatter else None
+        expected = abs(best - baseline.metric) / scatter if scatter else None
         assert told == expected
