@@ -97,7 +97,10 @@ ACTIONS: tuple[Action, ...] = (
         "session.program", ("e",), "edit program.md", "Session", "Open the researcher's instructions in $EDITOR.",
         verb="edit", needs="session", acts=True,
     ),
-    Action("session.copy", ("y",), "copy", "Session", "Copy the selected run's commit or line.", needs="session"),
+    Action(
+        "session.copy", ("y",), "copy", "Session", "Copy what the pane in front shows: the selected run's line,"
+        " the log's lines on screen, the patch, the notes, the talk.", needs="session",
+    ),
     Action("session.charts", ("c",), "charts", "Session", "All charts on a screen of their own.", needs="session"),
     Action("session.journal", ("J",), "journal", "Session", "autoresearch.md, rendered.", needs="session"),
     Action("session.all", ("S",), "sessions", "Session", "All sessions: switch, start, stop, new.", verb="status"),
@@ -105,7 +108,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("console.help", ("question_mark",), "help", "Console", "All keys.", short="help"),
     Action("console.palette", ("colon", "ctrl+p"), "palette", "Console", "Find any action by its name."),
     Action("console.close", ("escape",), "close or cancel", "Console", "Close what is open, nothing else."),
-    Action("console.detach", ("q",), "detach", "Console", "Leave; the loop goes on.", verb="attach", short="detach"),
+    Action(
+        "console.detach", ("q",), "detach", "Console", "Leave; the loop goes on. ctrl+c does it too.", verb="attach",
+        short="detach",
+    ),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from engine.session.events import AnyEvent
+    from engine.session.state import Command, State
 
 _SLOW_S = 10.0
 _TOLD = 3  # sentences for the operator on the screen at a time
+_TOAST_CELLS, _TOAST_ROWS = 60, 5
 _SETTLE_S = 0.15  # a selection must rest so long before its diff is fetched
 
 
@@ -55,17 +57,25 @@ def _palette() -> type[Provider]:
     return ActionProvider
 
 
+def _unsaid(state: State, message: str) -> Command | None:
+    """The command that took a message back; None where none did."""
+    return next((one for one in state.commands.values() if one.kind == "unsay" and one.args.get("id") == message), None)
+
+
 class OvernightApp(App[str], inherit_bindings=False):
     """Shows the session that `loading` reads. `run()` returns the sentence to print after leaving."""
 
     TITLE = "overnight"
     COMMANDS = {_palette}
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "detach", "leave", show=False, priority=True)]
+    NOTIFICATION_TIMEOUT: ClassVar[float] = 4
+    # Toasts stand below the strip and the headings, where neither the newest lines nor an input line is.
     CSS = """
     Screen { background: $background; }
     #main { layout: vertical; }
     MessageLine, AskLine { height: 1; }
-    Toast { padding: 0 1; margin-top: 0; max-height: 5; }
+    ToastRack { dock: top; align: right top; margin: 5 0 0 0; }
+    Toast { padding: 0 1; margin-top: 0; max-width: 75%; max-height: 5; }
     """
 
     def __init__(
@@ -93,6 +103,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._feeding: Worker[None] | None = None
         self._painted = 0.0
         self._dirty = False
+        self._titled = ""
         self._log_open = False
         self._fetching: tuple[int, str] | None = None
 
@@ -118,8 +129,8 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._title()
         if not self.is_headless:
             hangup.watch(sys.__stdin__.fileno() if sys.__stdin__ else 0, lambda: self.call_from_thread(self.exit))
-        for problem in self._problems:
-            self.tell(problem, bad=True)
+        if self._problems:
+            self.tell(notify.problems_text(self._problems, keymap.FILE_NAME), bad=True)
         self.call_after_refresh(_collect_garbage_again)
 
     def on_unmount(self) -> None:
@@ -169,7 +180,6 @@ class OvernightApp(App[str], inherit_bindings=False):
         if event.error:
             self.tell(event.error, bad=True)
         self._select_newest()
-        self._title()
         self.repaint()
 
     @on(feed.JournalChanged)
@@ -184,6 +194,8 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._notify(event.events)
         if view.selected is None:
             self._select_newest()
+        self._title()
+        self.deeds.look_at_question()
         self._dirty = True
         self._paint_soon()
 
@@ -202,7 +214,10 @@ class OvernightApp(App[str], inherit_bindings=False):
             done = view.asked.pop(id)
             command = view.state.commands.get(id)
             answer = command.answer if command is not None else ""
-            if kind == "CommandRefused":
+            if kind == "CommandRefused" and (unsay := _unsaid(view.state, id)) is not None:
+                if unsay.id not in view.asked:  # ours is told by its own answer
+                    self.tell(f"{unsay.by} took a message back")
+            elif kind == "CommandRefused":
                 self.tell(f"{done} refused: {answer}", bad=True)
             elif done != "say":
                 self.tell(answer or f"{done}: done")
@@ -219,7 +234,7 @@ class OvernightApp(App[str], inherit_bindings=False):
             engine = self.view.state.engine
             if was is not None and engine is not None and not engine.stopped_at:
                 self._say_happenings([notify.Happening("stop", f"{self.view.name}: the engine is gone without a word")])
-        self._title()
+        self.deeds.look_at_question()
         self.repaint()
 
     @on(feed.RunLogChanged)
@@ -271,6 +286,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._dirty = False
         self._painted = time.monotonic()
         self.view.now = time.time()
+        self._title()
         self.main.show(self.view)
         off = frozenset(action.id for action in ACTIONS if self.deeds.refusal(action.id))
         self.main.keys.show(self.keys, off)
@@ -283,11 +299,11 @@ class OvernightApp(App[str], inherit_bindings=False):
             self.open_log(None)
 
     def _title(self) -> None:
-        if self.config.notify.title:
-            best = self.view.state.champion
-            value = f" {best.metric:.4f}" if best is not None and best.metric is not None else ""
-            mark = "▶" if self.view.running else "■"
-            self.to_terminal(notify.title_sequence(f"{mark} {self.view.name}{value} – overnight"))
+        """Set the terminal's title where it is not what it should be."""
+        title = notify.title(self.view) if self.config.notify.title else self._titled
+        if title != self._titled:
+            self._titled = title
+            self.to_terminal(notify.title_sequence(title))
 
     def to_terminal(self, data: str) -> None:
         """Write a control sequence of ours."""
@@ -299,7 +315,8 @@ class OvernightApp(App[str], inherit_bindings=False):
         # More than fit would scroll: Textual then leaves the cells of those that went on the screen.
         for older in list(self._notifications)[: -(_TOLD - 1)]:
             self._unnotify(older, refresh=False)
-        self.notify(inert(text, newlines=True), severity="warning" if bad else "information", timeout=8, markup=False)
+        text = notify.clipped(inert(text, newlines=True), min(_TOAST_CELLS, self.size.width * 3 // 4) - 3, _TOAST_ROWS)
+        self.notify(text, severity="warning" if bad else "information", markup=False)
 
     def _notify(self, events: list[AnyEvent]) -> None:
         self._say_happenings(notify.happenings(events, self.view.state, self.view.name))
@@ -308,7 +325,6 @@ class OvernightApp(App[str], inherit_bindings=False):
         wanted = notify.wanted(found, self.config.notify)
         if not wanted:
             return
-        self._title()
         if self.config.notify.bell:
             self.bell()
         for happening in wanted:

@@ -103,6 +103,8 @@ def results_plot(
     kept = [Point(mark.x, mark.y) for mark in marks if mark.status == "keep" and mark.y is not None]
     values = [mark.y for mark in marks if mark.y is not None and math.isfinite(mark.y)]
     xs = span_of([mark.x for mark in marks])
+    if len({mark.x for mark in marks}) == 1:
+        xs = Span(marks[0].x, marks[0].x + 1)  # the only run, and room for the next one
     steps = staircase(kept, xs.high, lower=lower) if steps is None else steps
     ys = robust_span(values, [corner.y for corner in steps[-1:]])
     frame = _Frame(width, height, xs, ys, x_title, y_title)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
 
 from engine.session.operator import operator
 from tui import commander, copying, steering
@@ -21,12 +25,16 @@ if TYPE_CHECKING:
     from tui.panes.pane import Pane
     from tui.screens.dialogs import ConfirmScreen
 
+_DONE_AT_ONCE = ("note", "unsay")
+"""Orders of which nothing is told before their answer is there."""
+
 
 class Deeds:
     """`do(id)` carries an action out; why it cannot be done is told to the operator."""
 
     def __init__(self, app: OvernightApp) -> None:
         self.app = app
+        self._asking: ConfirmScreen | None = None
         self._by_id: dict[str, Callable[[], object]] = {
             "pane.next": lambda: app.main.step_pane(1),
             "pane.previous": lambda: app.main.step_pane(-1),
@@ -124,9 +132,11 @@ class Deeds:
             self.app.open_log(None if current is not None and current.run == run else run)
 
     def _close(self) -> None:
-        """Esc: a zoom, a filter or a search, whichever is there."""
+        """Esc: what the operator was told, then a zoom, a filter or a search, whichever is there."""
         main = self.app.main
-        if main.zoomed:
+        if self.app._notifications:
+            self.app.clear_notifications()
+        elif main.zoomed:
             main.zoom()
         elif main.front is main.experiments and main.experiments.source.filter_text:
             main.experiments.find_text("")
@@ -162,9 +172,19 @@ class Deeds:
             if yes:
                 self._send(question.order)
 
+        self._asking = screen
         self.app.push_screen(screen, answered)
         if question.diff_of is not None:
             self.app.behind(partial(self._fill, screen, question.diff_of), "question", exclusive=True)
+
+    def look_at_question(self) -> None:
+        """Close the question on the screen where what happened meanwhile left nothing to decide."""
+        screen = self._asking
+        if screen is None or self.app.screen is not screen:
+            return
+        if why := steering.overtaken(screen.question, self.app.view):
+            screen.dismiss(False)
+            self.app.tell(why)
 
     def _keys_of(self, kind: str) -> tuple[str, ...]:
         """The keys of the action that gives an order of this kind."""
@@ -179,12 +199,14 @@ class Deeds:
 
     async def _deliver(self, order: Order) -> None:
         app = self.app
-        if not app.view.running and order.kind not in ("stop", "abort"):
+        quiet = order.kind in _DONE_AT_ONCE
+        if not app.view.running and order.kind not in ("stop", "abort") and not quiet:
             app.tell(order.said)
         sent = await commander.send(app.paths, order, engine=app.view.running)
         if sent.id:
             app.view.asked[sent.id] = order.kind
-        app.tell(sent.text, bad=sent.status == "refused")
+        if sent.status != "queued" or not quiet:
+            app.tell(sent.text, bad=sent.status == "refused")
         app.nudge()
         app.repaint()
 
@@ -244,15 +266,41 @@ class Deeds:
         app.repaint()
 
     def _edit_program(self) -> None:
-        editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
         program = self.app.paths.program
+        editor = _editor()
+        if isinstance(editor, No):
+            self.app.tell(editor.why, bad=True)
+            return
+        problem = ""
         try:
             with self.app.suspend():
-                done = subprocess.run([*editor, str(program)], check=False)
-        except OSError as error:
-            self.app.tell(f"{editor[0]!r} cannot be run ({error.strerror}); set EDITOR to your editor", bad=True)
-            return
-        if done.returncode:
-            self.app.tell(f"{editor[0]} ended with {done.returncode}; {program.name} is as it left it", bad=True)
-        else:
-            self.app.tell(f"{program.name}: the next experiment's prompt carries what it says now")
+                # Nothing may be raised in here: Textual would never take the terminal back.
+                before = signal.signal(signal.SIGINT, lambda *_: None)  # ctrl+c is the editor's
+                try:
+                    code = subprocess.run([*editor, str(program)], check=False).returncode
+                    problem = f"{editor[0]} ended with {code}; {program.name} is as it left it" if code else ""
+                except (OSError, ValueError) as error:
+                    problem = f"{editor[0]!r} cannot be run ({error}); set EDITOR to your editor"
+                finally:
+                    signal.signal(signal.SIGINT, before)
+        except SuspendNotSupported:
+            problem = f"an editor cannot be opened in this terminal; edit {program}"
+        self.app.tell(
+            problem or f"{program.name}: the next experiment's prompt carries what it says now", bad=bool(problem)
+        )
+
+
+def _editor() -> list[str] | No:
+    """The operator's editor and its arguments, or why there is none."""
+    for name in ("VISUAL", "EDITOR"):
+        if written := os.environ.get(name, "").strip():
+            try:
+                words = shlex.split(written)
+            except ValueError as error:
+                return No(f"{name} cannot be read ({error}): {written!r}; set it to your editor's command")
+            if not words or shutil.which(words[0]) is None:
+                return No(f"{name} names {written!r}, which cannot be run; set it to your editor's command")
+            return words
+    if shutil.which("vi") is None:
+        return No("EDITOR is not set and there is no vi; set EDITOR to your editor's command")
+    return ["vi"]

@@ -26,6 +26,7 @@ _SWALLOWED = {
     "ctrl+c": "it stays the way out of a program",
 }
 _MODIFIED = re.compile(r"(^|\+)(alt|meta|super|hyper|cmd)\+|ctrl\+shift\+|shift\+ctrl\+")
+_NO_KEY = "unbound"  # no key has this name; an empty entry would leave Textual with the default
 _SYMBOLS = {
     "?": "question_mark",
     "/": "slash",
@@ -89,7 +90,7 @@ class Keymap(NamedTuple):
 
     def textual(self) -> dict[str, str]:
         """The changed entries in the form that `textual.app.App.set_keymap` takes."""
-        return {action: ",".join(self.keys[action]) for action in sorted(self.changed)}
+        return {action: ",".join(self.keys[action]) or _NO_KEY for action in sorted(self.changed)}
 
 
 def config_folder(environ: Mapping[str, str]) -> Path:
@@ -146,7 +147,10 @@ def read(text: str, actions: Sequence[Bindable], where: str = FILE_NAME) -> Keym
         keys[action] = chosen
         changed.add(action)
     problems.extend(f"{where}: {text}" for text in _warnings(keys, changed))
-    problems.extend(f"{where}: {text}" for text in clashes(keys, actions))
+    for clash in _clashes(keys, actions, changed):
+        keys[clash.loser] = tuple(key for key in keys[clash.loser] if key != clash.key)
+        changed.add(clash.loser)
+        problems.append(f"{where}: {clash.sentence}")
     return Keymap(keys, frozenset(changed), tuple(problems))
 
 
@@ -180,17 +184,31 @@ def swallowed(key: str) -> str | None:
     return None
 
 
+class _Clash(NamedTuple):
+    key: str
+    loser: str
+    sentence: str
+
+
 def clashes(keys: Mapping[str, Iterable[str]], actions: Sequence[Bindable]) -> list[str]:
     """One sentence for each key that two actions of one scope share."""
+    return [clash.sentence for clash in _clashes(keys, actions, ())]
+
+
+def _clashes(keys: Mapping[str, Iterable[str]], actions: Sequence[Bindable], chosen: Iterable[str]) -> list[_Clash]:
+    """Of two actions with one key, the one that the operator gave it to (`chosen`) keeps it, else the first by name."""
+    wins = set(chosen)
     scopes = {action.id: action.scope for action in actions}
     owners: dict[str, list[str]] = {}
-    found: list[str] = []
+    found: list[_Clash] = []
     for action in sorted(keys):
         for key in dict.fromkeys(keys[action]):
             for other in owners.get(key, []):
                 one, two = scopes.get(action, ""), scopes.get(other, "")
                 if one == two or not one or not two:
-                    found.append(f"{key!r} is given to both {other!r} and {action!r}; only one of them will work")
+                    loser, winner = (other, action) if action in wins and other not in wins else (action, other)
+                    sentence = f"{key!r} is given to both {other!r} and {action!r}; only {winner!r} has it now"
+                    found.append(_Clash(key, loser, sentence))
             owners.setdefault(key, []).append(action)
     return found
 

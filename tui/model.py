@@ -65,6 +65,8 @@ class Activity(NamedTuple):
     left_s: float | None = None
     since: float = 0.0
     """When this began, in unix seconds; 0 where that says nothing."""
+    then: str = ""
+    """What the next engine will do about it."""
 
 
 def current_trial(state: State) -> Trial | None:
@@ -91,14 +93,16 @@ def activity(view: View) -> Activity:
 
 def _without_engine(view: View) -> Activity:
     engine = view.state.engine
+    then = "‖ will start paused" if view.state.paused else ""
     if view.starting:
         return Activity("…", "starting the engine", "running")
     if engine is None:
-        return Activity("■", "never started", "dim")
+        return Activity("■", "never started", "dim", then=then)
     if not engine.stopped_at:
-        return Activity("✖", "engine gone", "bad", since=max(view.state.last_at, engine.started_at))
+        return Activity("✖", "engine gone", "bad", since=view.state.engine_at, then=then)
     words = f"stopped: {engine.stop_reason}" if engine.stop_reason else "stopped"
-    return Activity("✖" if engine.failed else "■", words, "bad" if engine.failed else "dim", since=engine.stopped_at)
+    tone: Tone = "bad" if engine.failed else "dim"
+    return Activity("✖" if engine.failed else "■", words, tone, since=engine.stopped_at, then=then)
 
 
 def _doing(view: View) -> Activity:
@@ -226,7 +230,7 @@ def running_s(view: View) -> float | None:
     engine = view.state.engine
     if engine is None:
         return None
-    end = view.now if view.running else (engine.stopped_at or view.state.last_at)
+    end = view.now if view.running else (engine.stopped_at or view.state.engine_at)
     return max(0.0, end - engine.started_at)
 
 

@@ -10,6 +10,9 @@ from engine.session import events as ev
 from engine.session.inert import inert
 from engine.session.state import State
 from tui.config import Notify
+from tui.fitting import ELLIPSIS, head
+from tui.model import View, activity
+from tui.runs import plain
 
 
 class Happening(NamedTuple):
@@ -26,7 +29,8 @@ def happenings(events: Iterable[ev.AnyEvent], state: State, name: str) -> list[H
         if isinstance(event, ev.Decided):
             experiment = state.experiment(event.run)
             if event.status == "keep" and experiment is not None and not experiment.is_baseline:
-                found.append(Happening("champion", f"{name}: run {event.run} is the new champion, {event.metric}"))
+                value = f", {event.metric:.6f}" if event.metric is not None else ""
+                found.append(Happening("champion", f"{name}: run {event.run} is the new champion{value}"))
             elif event.status == "crash":
                 found.append(Happening("crash", f"{name}: run {event.run} crashed: {event.reason}"))
         elif isinstance(event, ev.EngineStopped):
@@ -37,6 +41,32 @@ def happenings(events: Iterable[ev.AnyEvent], state: State, name: str) -> list[H
 def wanted(found: Iterable[Happening], settings: Notify) -> list[Happening]:
     """Those that the operator wants to hear of."""
     return [happening for happening in found if getattr(settings, happening.kind)]
+
+
+def title(view: View) -> str:
+    """The terminal's title: what the session does (the strip's glyph), its name and its champion's metric."""
+    best = view.state.champion
+    value = f" {best.metric:.6f}" if best is not None and best.metric is not None else ""
+    return f"{activity(view).glyph} {view.name}{value} – overnight"
+
+
+def problems_text(problems: Sequence[str], keymap: str) -> str:
+    """One sentence for all that is wrong with the operator's own files; help lists them."""
+    if len(problems) == 1:
+        return problems[0]
+    where = keymap if all(keymap in problem for problem in problems) else "your settings"
+    return f"{len(problems)} problems in {where}: ? tells them"
+
+
+def clipped(text: str, width: int, rows: int) -> str:
+    """The text, or as much as `rows` lines of `width` cells show whole, with an ellipsis."""
+    from tui.panes.folded import fold_words
+
+    lines = [line for part in text.split("\n") for line in fold_words([(part, "")], max(8, width))]
+    if len(lines) <= rows:
+        return text
+    shown = [plain(line) for line in lines[:rows]]
+    return "\n".join([*shown[:-1], head(shown[-1], max(8, width) - 1) + ELLIPSIS])
 
 
 def title_sequence(title: str) -> str:

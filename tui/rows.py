@@ -25,59 +25,66 @@ SORTS = ("", "metric", "change", "vram", "mfu", "status")
 _GLYPHS = {"keep": "●", "discard": "·", "crash": "×", "checks_failed": "!"}
 
 
-_ROOM_FOR = (("commit", 92), ("mfu", 84), ("vram", 74))  # what gives way first; the notes and a zoom have it
+_ROOM_FOR = {"commit": 92, "mfu": 84, "vram": 74}  # widths from which they stand in their place
 
 
 def columns(metric_name: str, width: int) -> tuple[Column, ...]:
-    """The columns for a table of this width, the result's named after the metric."""
-    left_out = {name for name, least in _ROOM_FOR if width < least}
-    chosen = (column for column in COLUMNS if column.id not in left_out)
-    return tuple(column._replace(title=metric_name[:12]) if column.id == "metric" else column for column in chosen)
+    """The columns for a table of this width, the result's named after the metric.
+
+    Where there is little room some go behind the description, to be scrolled to.
+    """
+    named = [column._replace(title=metric_name[:12]) if column.id == "metric" else column for column in COLUMNS]
+    behind = [column._replace(behind=True) for column in named if width < _ROOM_FOR.get(column.id, 0)]
+    return (*(column for column in named if width >= _ROOM_FOR.get(column.id, 0)), *behind)
 
 
-def glyph(state: State, experiment: Experiment) -> str:
-    """★ the champion, ● kept, · discarded, × crashed, ! checks failed, ▶ under way, ? anything else."""
+def glyph(state: State, experiment: Experiment, *, engine: bool = True) -> str:
+    """★ the champion, ● kept, · discarded, × crashed, ! checks failed, ▶ under way, ? anything else.
+
+    `engine`: whether there is one; without it nothing is under way.
+    """
     champion = state.champion
     if champion is not None and champion.run == experiment.run:
         return "★"
     if not experiment.status:
-        return "▶"
+        return "▶" if engine else "?"
     return _GLYPHS.get(experiment.status, "?")
 
 
-def style(state: State, experiment: Experiment) -> str:
+def style(state: State, experiment: Experiment, *, engine: bool = True) -> str:
     """The named style of the row's state."""
-    mark = glyph(state, experiment)
+    mark = glyph(state, experiment, engine=engine)
     if mark in "★▶":
         return "champion" if mark == "★" else "running"
     return experiment.status if experiment.status in _GLYPHS else "warn"
 
 
-def status_cell(experiment: Experiment) -> str:
+def status_cell(experiment: Experiment, *, engine: bool = True) -> str:
     """The status in words, with whose decision it is and whether its claim was doubted."""
     if not experiment.status:
-        return "running" if experiment.phase != "ended" else "–"
+        under_way = "running" if engine else "engine gone"
+        return under_way if experiment.phase != "ended" else "–"
     words = model.status_words(experiment)
     if experiment.overridden_by:
         words += f" (by {experiment.overridden_by})"
     return words + (" ⚑" if experiment.flags else "")
 
 
-def cells(state: State, experiment: Experiment) -> dict[str, Run]:
+def cells(state: State, experiment: Experiment, *, engine: bool = True) -> dict[str, Run]:
     """One row, by the columns' ids."""
-    names = style(state, experiment)
+    names = style(state, experiment, engine=engine)
     faint = "dim" if experiment.status in ("discard", "crash", "checks_failed") else ""
     change = model.step_gain(state, experiment)
     vram, mfu = model.vram_mb(experiment.metrics), model.mfu(experiment.metrics)
     lower = model.direction_of(state, experiment) == "lower"
     return {
-        "run": (f"{glyph(state, experiment)}{experiment.run:>4}", names),
+        "run": (f"{glyph(state, experiment, engine=engine)}{experiment.run:>4}", names),
         "commit": (experiment.commit[:7] or "–", "dim"),
         "metric": (f"{experiment.metric:.6f}" if experiment.metric is not None else "–", faint or names),
         "change": _change(change, lower, faint),
         "vram": (f"{vram / 1000:.1f}G" if vram else "–", "dim"),
         "mfu": (f"{mfu:.1f}%" if mfu else "–", "dim"),
-        "status": (inert(status_cell(experiment)), names),
+        "status": (inert(status_cell(experiment, engine=engine)), names),
         "description": (inert(experiment.description or experiment.failed or "…"), faint),
     }
 
@@ -108,12 +115,12 @@ def sort_value(state: State, experiment: Experiment, column: str) -> object:
     return experiment.status or None
 
 
-def text(experiment: Experiment) -> str:
+def text(experiment: Experiment, *, engine: bool = True) -> str:
     """What `/` looks in: number, commit, status, description, parameters, flags, group."""
     params = " ".join(experiment.params)
     return " ".join(
         (
-            str(experiment.run), experiment.commit[:12], status_cell(experiment), experiment.description, params,
-            " ".join(experiment.flags), experiment.group,
+            str(experiment.run), experiment.commit[:12], status_cell(experiment, engine=engine), experiment.description,
+            params, " ".join(experiment.flags), experiment.group,
         )
     )  # fmt: skip

@@ -143,14 +143,14 @@ def cells(summary: Summary, here: Path, now: float) -> list[Run]:
         gain,
         (f"{summary.runs:,}", ""),
         (f"{summary.rate:.1f}" if summary.rate is not None else "–", ""),
-        (quiet(now - summary.last_at) if summary.last_at else "–", "dim"),
+        (quiet(now - summary.last_at, summary.running) if summary.last_at else "–", "dim"),
     ]
 
 
-def quiet(seconds: float) -> str:
+def quiet(seconds: float, running: bool = True) -> str:
     """How long nothing has happened, in few cells and coarse enough not to change every second."""
     if seconds < 60:
-        return "now"
+        return "now" if running else "<1 min"
     if seconds < 3600:
         return f"{seconds // 60:.0f} min"
     return f"{seconds // 3600:.0f} h" if seconds < 172800 else f"{seconds // 86400:.0f} d"

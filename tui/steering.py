@@ -60,7 +60,8 @@ def pause_or_resume(view: View) -> Answer:
     """`p`: pause after this experiment, or take that back."""
     if view.state.paused or "pause" in view.asked.values():
         return Order("resume", {}, Seen(), "resuming…")
-    return Order("pause", {}, Seen(start_id=seen(view).start_id), "pausing after this experiment…")
+    said = "pausing after this experiment…" if view.running else "pausing…"
+    return Order("pause", {}, Seen(start_id=seen(view).start_id), said)
 
 
 def stop(view: View) -> Answer:
@@ -97,6 +98,16 @@ def abort(view: View) -> Answer:
     return Question(f"Abort run {current.run}?", lines, CONFIRM, "abort", order)
 
 
+def overtaken(question: Question, view: View) -> str:
+    """Why there is nothing left to decide in a question that is still on the screen; "" while there is."""
+    order, current = question.order, view.state.current
+    if order.kind == "abort" and (current is None or current.run != order.seen.run):
+        return f"run {order.seen.run} has ended by itself: there is nothing to abort"
+    if order.kind in ("abort", "stop") and not view.running:
+        return f"the engine is gone: there is nothing to {order.kind}"
+    return ""
+
+
 def revert(view: View) -> Answer:
     """`R`: the champion before the selected kept run comes back; before the present champion where none is selected."""
     state = view.state
@@ -129,7 +140,7 @@ def keep(view: View) -> Answer:
         outcome = lineage.keep(state, selected.run)
     except lineage.Refused as refused:
         return No(str(refused))
-    lines = [_names("champion", selected)]
+    lines: list[Line] = []
     if selected.flags:
         lines.append([("⚑ flagged: ", "warn"), (", ".join(selected.flags), "warn")])
     lines += [*_withdrawn(state, outcome.withdrawn), *_comes_back(state, champion, outcome.champion)]
@@ -179,9 +190,10 @@ def note(run: int, text: str) -> Order:
     return Order("note", {"run": str(run), "text": text}, Seen(), f"noted on run {run}")
 
 
-def _names(what: str, experiment: Experiment) -> Line:
+def _names(what: str, experiment: Experiment, before: str = "") -> Line:
     value = f"  {experiment.metric:.6f}" if experiment.metric is not None else ""
-    return [(f"{what:<12}", "dim"), (f"run {experiment.run}{value}  ", "strong"), (inert(experiment.description), "")]
+    name = f"{before}run {experiment.run}{value}  "
+    return [(f"{what:<12}", "dim"), (name, "strong"), (inert(experiment.description), "")]
 
 
 def _withdrawn(state: State, runs: tuple[int, ...]) -> list[Line]:
@@ -201,7 +213,7 @@ def _comes_back(state: State, before: Experiment | None, run: int) -> list[Line]
     champion = state.experiment(run)
     if champion is None:
         return []
-    lines = [_names("champion is", champion)]
+    lines = [_names("then", champion, "the champion is ")]
     if before is not None and before.metric is not None and champion.metric is not None:
         lines.append([(" " * 12, ""), (f"{signed(champion.metric - before.metric)} against the champion now", "dim")])
     return lines

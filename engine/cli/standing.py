@@ -65,7 +65,7 @@ def gone_since(state: State, engine: Holder | None) -> float | None:
     """The last sign of life of an engine that left without a word, in unix seconds; None when it did not."""
     if engine is not None or state.engine is None or state.engine.stopped_at:
         return None
-    return state.last_at
+    return state.engine_at
 
 
 def counts(state: State) -> Mapping[str, int]:

@@ -31,7 +31,8 @@ def react(state: State, request: Request, now: float, engine: bool = True) -> Ev
         if request.kind in NEED_ENGINE and not engine:
             raise Refusal("no engine is running in this session")
         stale(state, request)
-        return [queued, *_KINDS[request.kind](state, request, now)]
+        kinds = _KINDS if engine else _BY_HAND
+        return [queued, *kinds[request.kind](state, request, now)]
     except (Refusal, lineage.Refused) as error:
         return [queued, ev.CommandRefused(at=now, id=request.id, reason=str(error))]
 
@@ -72,6 +73,17 @@ def _pause(state: State, request: Request, now: float) -> Events:
         return [_done(request, now, f"already paused by {state.pause_by}")]
     current = state.current
     answer = f"pauses after run {current.run}" if current else "paused"
+    return _paused(request, now, answer)
+
+
+def _pause_by_hand(state: State, request: Request, now: float) -> Events:
+    """Without an engine: nothing runs that it could wait for, whatever the last engine left unfinished."""
+    if state.paused:
+        return [_done(request, now, f"already paused by {state.pause_by}; the next engine starts paused")]
+    return _paused(request, now, "paused; the next engine starts paused")
+
+
+def _paused(request: Request, now: float, answer: str) -> Events:
     reason = request.args.get("reason", "")
     return [ev.PauseSet(at=now, paused=True, by=request.by, reason=reason), _done(request, now, answer)]
 
@@ -183,3 +195,4 @@ _KINDS: dict[str, Callable[[State, Request, float], Events]] = {
     "edit": _edit,
     "note": _note,
 }
+_BY_HAND = {**_KINDS, "pause": _pause_by_hand}

@@ -23,8 +23,24 @@ def fold(events: Iterable[ev.AnyEvent], state: State | None = None) -> State:
 def apply(state: State, event: ev.AnyEvent) -> None:
     """Change `state` by one event. Errors: FoldError."""
     state.last_at = event.at
+    if _of_engine(event):
+        state.engine_at = event.at
     state.events += 1
     _apply(event, state)
+
+
+_ASKED = frozenset(
+    {ev.CommandQueued, ev.CommandDone, ev.CommandRefused, ev.Overridden, ev.StopAsked, ev.Noted, ev.SettingEdited}
+)
+
+
+def _of_engine(event: ev.AnyEvent) -> bool:
+    """Whether only an engine writes it; a command's events are also written by hand, when none is there."""
+    if isinstance(event, ev.PauseSet):
+        return event.by == "engine"
+    if isinstance(event, ev.TreeSettled):
+        return event.run is not None
+    return type(event) not in _ASKED
 
 
 @singledispatch

@@ -236,6 +236,8 @@ class State(msgspec.Struct):
     retry_at: float = 0.0
     """Nobody is asked before this moment."""
     last_at: float = 0.0
+    engine_at: float = 0.0
+    """The engine's last sign of life: what people ask for, which is also written without one, is none."""
     events: int = 0
 
     @property

@@ -32,6 +32,7 @@ def adopt(name: str, sessions: Path, folder: Path) -> Created:
         written: list[str] = []
         try:
             branches.switch_to_new(plumbing, branch)
+            repo.check()  # from here on this is the branch that must not change
             for file, text in _texts(root).items():
                 written.append(file)
                 (root / file).write_bytes(text)
@@ -48,7 +49,7 @@ def adopt(name: str, sessions: Path, folder: Path) -> Created:
     finally:
         repo.close()
         plumbing.close()
-    notes = [f"the work tree of {root} is on branch {branch} now; `git switch {before}` goes back"]
+    notes = [f"the work tree of {root} is on branch {branch} now; stop the session before `git switch {before}`"]
     if "autoresearch.sh" in written:
         notes.append("autoresearch.sh is the template's: make it print a METRIC line for what your train.py measures")
     return Created(SessionPaths(link), branch, None, None, notes)

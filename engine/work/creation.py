@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from engine.session.assets import assets_dir
+from engine.session.naming import NAME_HINT, can_be_a_name
 from engine.session.paths import SessionPaths
 from engine.session.settings import Gate, Run, Scope, Settings
 from engine.work import tiers
@@ -67,21 +67,8 @@ class Created(msgspec.Struct):
 
 def check_name(name: str) -> None:
     """Errors: CreationError where `name` cannot be a folder, a part of a branch's name and an argument."""
-    bad = (
-        not name
-        or len(name) > 100
-        or name[0] in "-."
-        or name.endswith((".", ".lock"))
-        or ".." in name
-        or "@{" in name
-        or re.search(r"[\x00-\x20\x7f~^:?*\[\]\\/]", name)
-        or not name.isprintable()
-    )
-    if bad:
-        raise CreationError(
-            f"{name!r} cannot be a session's name: letters, digits, dash, underscore and dot are fine, "
-            "with neither a dash nor a dot at the start"
-        )
+    if not can_be_a_name(name):
+        raise CreationError(f"{name!r} cannot be a session's name: {NAME_HINT}")
 
 
 def free_place(name: str, sessions: Path) -> Path:

@@ -51,7 +51,7 @@ def test_a_tokenizer_is_trained_once_and_kept_by_data_kind_and_size(corpus: Modu
     first = corpus.open_tokenizer("d" * 64, "bpe", 400, parts)
     assert corpus.open_tokenizer("d" * 64, "bpe", 400, None).hash == first.hash
     for other in [("e" * 64, "bpe", 400), ("d" * 64, "byte", 400), ("d" * 64, "bpe", 280)]:
-        with pytest.raises(corpus.CorpusError, match=r"python prepare\.py"):
+        with pytest.raises(corpus.CorpusError, match="overnight prepare"):
             corpus.open_tokenizer(*other, None)
     assert corpus.open_tokenizer("d" * 64, "bpe", 280, parts).vocab_size == 280
 

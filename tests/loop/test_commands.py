@@ -54,6 +54,12 @@ def test_pause_and_resume_say_what_follows(story: Story) -> None:
     assert answer(ask(story, "pause")) == "pauses after run 4"
 
 
+def test_a_pause_without_an_engine_waits_for_no_run_that_its_last_one_left(story: Story) -> None:
+    story.began()
+    assert answer(ask(story, "pause", engine=False)) == "paused; the next engine starts paused"
+    assert story.state.paused
+
+
 def test_stop_and_abort_need_an_engine(story: Story) -> None:
     assert set(NEED_ENGINE) == {"stop", "abort"}
     for kind in NEED_ENGINE:

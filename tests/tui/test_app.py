@@ -8,6 +8,8 @@ from engine.session import events as ev
 from engine.session.savedfold import path_of
 from tests.tui.piloting import console, screen_text, toasts, until
 from tests.tui.recording import Recording
+from tui import notify
+from tui.app import OvernightApp
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +106,24 @@ async def test_the_filter_narrows_and_esc_shows_all_again(tmp_path: Path) -> Non
         assert "deepen" not in screen_text(app)
         await pilot.press("escape")
         await until(pilot, lambda: len(app.main.experiments.source) == 3)
+        await pilot.press("slash", *"zebra", "enter")
+        await until(pilot, lambda: "no run matches; Esc clears" in screen_text(app))
+        assert "no experiments yet" not in screen_text(app)
+
+
+async def test_when_the_engine_goes_its_run_is_no_longer_called_running(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open()
+    recording.experiment("keep", 1.0, "baseline")
+    recording.train(recording.begin("what runs now"))
+    recording.hold()
+    async with console(recording) as (app, pilot):
+        await until(pilot, lambda: "▶   2" in screen_text(app) and "running" in screen_text(app))
+        titles: list[str] = []
+        app.to_terminal = titles.append  # type: ignore[method-assign]
+        recording.let_go()
+        await until(pilot, lambda: "▶" not in screen_text(app) and screen_text(app).count("engine gone") == 2)
+        assert "running" not in screen_text(app)
+        assert titles == [notify.title_sequence("✖ mar5 1.000000 – overnight")]
 
 
 async def test_the_notes_follow_the_selection(tmp_path: Path) -> None:
@@ -178,3 +198,35 @@ async def test_a_stopped_session_writes_nothing_while_nobody_touches_it(tmp_path
         await pilot.pause(2.5)
         assert screen_text(app) == before
         assert app._painted == painted
+
+
+async def test_many_problems_are_one_toast_above_and_esc_clears_it_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OvernightApp, "NOTIFICATION_TIMEOUT", 600)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "overnight"
+    folder.mkdir(parents=True)
+    (folder / "keymap.toml").write_text("".join(f'"no.such{n}" = "f{n}"\n' for n in range(1, 7)), encoding="utf-8")
+    recording = Recording(tmp_path).open().night(40)
+    async with console(recording) as (app, pilot):
+        await pilot.press("slash", *"idea", "enter")
+        await until(pilot, lambda: "filter 'idea'" in screen_text(app))
+        assert toasts(app) == ["6 problems in keymap.toml: ? tells them"]
+        await until(pilot, lambda: "6 problems" in screen_text(app))
+        lines = screen_text(app).split("\n")
+        assert next(y for y, line in enumerate(lines) if "6 problems" in line) < 8, "the newest rows stay in sight"
+        await pilot.press("escape")
+        await until(pilot, lambda: "6 problems" not in screen_text(app))
+        assert app.main.experiments.source.filter_text == "idea"
+        await pilot.press("escape")
+        await until(pilot, lambda: app.main.experiments.source.filter_text == "")
+
+
+def test_a_long_sentence_ends_in_an_ellipsis_and_problems_are_counted() -> None:
+    shown = notify.clipped("word " * 200, 30, 5).split("\n")
+    assert len(shown) == 5 and shown[-1].endswith("…") and all(len(line) <= 30 for line in shown)
+    assert notify.clipped("a short one", 30, 5) == "a short one"
+    found = [f"keymap.toml: fault {n}" for n in range(6)]
+    assert notify.problems_text(found, "keymap.toml") == "6 problems in keymap.toml: ? tells them"
+    assert notify.problems_text(found[:1], "keymap.toml") == found[0]

@@ -172,6 +172,35 @@ def test_a_question_tells_what_becomes_of_the_experiment_on_a_champion_that_goes
     assert isinstance(asked, Question) and "under way" not in text_of(asked.lines), "its own champion stays"
 
 
+def test_keep_names_each_run_once_and_what_will_be(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open()
+    for status, metric in (("keep", 0.99), ("discard", 0.995), ("keep", 0.98)):
+        recording.experiment(status, metric)
+    asked = steering.keep(View(state=read(recording.paths.journal), loaded=True, selected=2))
+    assert isinstance(asked, Question)
+    told = text_of(asked.lines)
+    assert "then        the champion is run 2" in told
+    assert told.count("run 2") == 1 and told.count("run 3") == 1
+
+
+async def test_the_question_to_abort_goes_when_its_run_has_ended(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open()
+    recording.experiment("keep", 0.99)
+    run = recording.begin("soon over")
+    recording.train(run)
+    recording.hold()
+    app = OvernightApp(Loading(recording.paths).start())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.view.loaded and app.view.running)
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and app.screen.is_mounted)
+        recording.end(run, "discard", 1.0)
+        await until(pilot, lambda: app.screen is app.main)
+        assert any("run 2 has ended by itself" in one.message for one in app._notifications)
+    assert not list(recording.paths.inbox.glob("*.json"))
+    recording.let_go()
+
+
 def test_no_destructive_act_is_asked_for_by_the_confirming_key() -> None:
     for id in ("decide.revert", "decide.keep", "loop.abort", "loop.stop", "decide.undo"):
         assert steering.CONFIRM not in BY_ID[id].keys

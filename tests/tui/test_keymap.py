@@ -38,7 +38,13 @@ def test_keys_are_remapped_by_id(tmp_path: Path) -> None:
 def test_clashes_are_reported_once_and_only_within_a_scope() -> None:
     assert read("", ACTIONS).problems == (), "find and filter share a key in different panes"
     (problem,) = read('"loop.pause" = "x"', ACTIONS).problems
-    assert "'x' is given to both 'loop.abort' and 'loop.pause'" in problem
+    assert "'x' is given to both 'loop.abort' and 'loop.pause'; only 'loop.pause' has it now" in problem
+
+
+def test_of_two_actions_with_one_key_only_the_one_that_got_it_shows_it() -> None:
+    keymap = read('"loop.pause" = "x"\n"decide.revert" = "x"', ACTIONS)
+    assert [action for action, keys in keymap.keys.items() if "x" in keys] == ["decide.revert"]
+    assert keymap.textual() == {"decide.revert": "x", "loop.abort": "unbound", "loop.pause": "unbound"}
 
 
 @pytest.mark.parametrize(

@@ -349,3 +349,29 @@ async def test_a_deleted_log_stays_readable(log: Path) -> None:
         assert "gone" in app.view.notice
         await pilot.press("g")
         assert app.shown()[0] == "line 1"
+
+
+async def test_an_ended_log_is_not_followed_and_starting_anew_is_said_until_it_goes_on(log: Path) -> None:
+    app = LogApp(log)
+    async with app.run_test(size=(60, 10)):
+        assert app.view.status_text == "following"
+        app.view.show(TextLog(log), ended=True)
+        assert app.view.status_text == ""
+        app.view.show(TextLog(log))
+        write(log, "begun again\n", mode="wb")
+        app.view.poll()
+        assert "anew" in app.view.status_text
+        write(log, "and going on\n")
+        app.view.poll()
+        assert app.view.status_text == "following"
+
+
+async def test_a_folded_line_is_copied_in_one_piece(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    write(path, "x" * 100 + "\nshort\n")
+    app = LogApp(path)
+    async with app.run_test(size=(40, 10)) as pilot:
+        app.view.toggle_wrap()
+        await pilot.pause()
+        assert len(app.shown()[0]) < 40
+        assert app.view.text == "x" * 100 + "\nshort"

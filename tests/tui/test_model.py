@@ -88,6 +88,28 @@ def test_an_engine_that_left_without_a_word_is_gone_since_its_last_event(tmp_pat
     assert doing.since == recording.at
 
 
+def test_what_people_ask_for_is_no_sign_of_life_of_an_engine_that_is_gone(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open().night(2)
+    gone = recording.at
+    recording.write(
+        ev.CommandQueued(at=recording.tick(60), id="1", kind="pause", args={}, by="ann"),
+        ev.PauseSet(at=recording.at, paused=True, by="ann"),
+        ev.CommandDone(at=recording.at, id="1", answer="paused"),
+    )
+    view = view_of(recording, engine=None)
+    assert model.activity(view).since == gone
+    second = plain(status.lines(view, 80)[1])
+    assert second.startswith("✖ engine gone, since ") and second.endswith("· ‖ will start paused")
+    assert "will start paused" not in plain(status.lines(view_of(recording), 80)[1]), "a running engine says it itself"
+
+
+def test_up_is_told_in_whole_minutes(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open()
+    for seconds, words in ((59.7, "up 59 s"), (60, "up 1 min"), (119, "up 1 min"), (7500, "up 2 h 05 min")):
+        view = view_of(recording, now=recording.at + seconds)
+        assert plain(status.lines(view, 80)[2]).split(" · ")[0] == words
+
+
 def test_an_engine_that_stopped_says_why(tmp_path: Path) -> None:
     recording = Recording(tmp_path).open().night(2)
     recording.write(ev.EngineStopped(at=recording.tick(), reason="2 experiments were asked for"))

@@ -7,11 +7,13 @@ from textual.drivers.headless_driver import HeadlessDriver
 
 from engine.session import events as ev
 from engine.session.journal import read
+from engine.session.locking import Holder
 from tests.tui.recording import Recording
 from tui import config, copying, notify
 from tui.config import Notify
 from tui.feed import branch_of, last_lines, progress_of
 from tui.front import main
+from tui.model import View
 from tui.wire import Wire, counting
 
 
@@ -70,6 +72,7 @@ def test_champions_crashes_and_stops_are_happenings_the_baseline_is_none(tmp_pat
     events.append(ev.EngineStopped(at=1.0, reason="enough"))
     found = notify.happenings(events, read(recording.paths.journal), "mar5")
     assert [one.kind for one in found] == ["champion", "crash", "stop"]
+    assert found[0].text == "mar5: run 2 is the new champion, 0.900000"
     assert "out of memory" in found[1].text
     assert [one.kind for one in notify.wanted(found, Notify(crash=False))] == ["champion", "stop"]
 
@@ -81,6 +84,29 @@ def test_the_operators_command_gets_the_sentence(tmp_path: Path) -> None:
     assert notify.run_command([str(script), "--now"], "run 2 is the champion") == ""
     assert (tmp_path / "told").read_text() == "run 2 is the champion"
     assert "nowhere" in notify.run_command(["/nowhere/at/all"], "x")
+
+
+def test_the_title_follows_the_pause_and_the_champion(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open()
+    recording.experiment("keep", 1.0, "baseline")
+    recording.experiment("keep", 0.9)
+    view = View(name="mar5", state=read(recording.paths.journal), loaded=True, engine=Holder(1, "box", "start-1"))
+    assert notify.title(view) == "▶ mar5 0.900000 – overnight"
+    recording.write(
+        ev.PauseSet(at=recording.tick(), paused=True, by="ann"),
+        ev.Overridden(
+            at=recording.at,
+            command="1",
+            kind="revert",
+            run=2,
+            line=(1,),
+            statuses={2: "discard"},
+            withdrawn=(),
+            by="ann",
+        ),
+    )
+    view.state = read(recording.paths.journal)
+    assert notify.title(view) == "‖ mar5 1.000000 – overnight"
 
 
 def test_a_title_cannot_smuggle_sequences() -> None:

@@ -141,15 +141,33 @@ def test_states_are_told_by_glyph_and_word(tmp_path: Path) -> None:
     assert rows.cells(state, state.experiments[2])["change"] == ("+0.050000", "dim")
 
 
+def test_without_an_engine_no_run_is_called_running(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open()
+    recording.experiment("keep", 1.0)
+    recording.begin("now")
+    state = read(recording.paths.journal)
+    found = rows.cells(state, state.experiments[1], engine=False)
+    assert found["status"] == ("engine gone", "warn")
+    assert found["run"][0].startswith("?")
+    assert "running" not in text_of(notes.lines(View(state=state, selected=2), 60))
+
+
 def test_an_unknown_status_is_shown_as_it_is() -> None:
     odd = Experiment(1, 0, None, 0.0, Gate(), status="postponed", phase="ended")
     assert rows.glyph(State(experiments=[odd]), odd) == "?"
     assert rows.status_cell(odd) == "postponed"
 
 
-def test_narrow_tables_leave_out_columns_and_wide_ones_none() -> None:
-    assert [column.id for column in rows.columns("val_bpb", 60)] == ["run", "metric", "change", "status", "description"]
-    assert len(rows.columns("val_bpb", 120)) == len(rows.COLUMNS)
+def test_narrow_tables_put_columns_behind_and_leave_out_none() -> None:
+    narrow = rows.columns("val_bpb", 60)
+    beside, behind = (tuple(one.id for one in narrow if one.behind is part) for part in (False, True))
+    assert (beside, behind) == (("run", "metric", "change", "status", "description"), ("commit", "vram", "mfu"))
+    assert [column.id for column in rows.columns("val_bpb", 120)] == [column.id for column in rows.COLUMNS]
+
+
+def test_on_the_cpu_there_is_no_mfu() -> None:
+    view = View(engine=ENGINE, progress=Progress(1, 1.0, 3.0, tok_per_sec=1.0e4, mfu=0.0))
+    assert "MFU N/A" in text_of(gpu.lines(view, {}, 60))
 
 
 @given(width=st.integers(10, 200))

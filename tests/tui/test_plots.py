@@ -33,6 +33,11 @@ def test_thinned_points_keep_order_ends_and_extremes(points: list[Point], limit:
         assert max(p.y for p in thin) == max(p.y for p in points)
 
 
+def test_a_single_result_has_room_for_the_next_run_on_its_axis() -> None:
+    foot = plain(results_plot([Mark(1.0, 0.99, "keep")], 60, 12, x_title="run")[-1])
+    assert foot.split() == ["1", "run", "2"]
+
+
 @quick
 @given(series, st.booleans())
 def test_the_staircase_never_gets_worse(points: list[Point], lower: bool) -> None:

@@ -93,6 +93,7 @@ def test_a_long_journals_fold_is_left_for_the_next_reader_but_not_by_one_that_on
 @given(st.floats(0, 1e8, allow_nan=False))
 def test_how_long_it_was_quiet_fits_its_column(seconds: float) -> None:
     assert len(sessionlist.quiet(seconds)) <= 6
+    assert sessionlist.quiet(seconds, False) != "now", "nothing goes on without an engine"
 
 
 @pytest.mark.parametrize("keys", [("g", "enter"), ("escape",)])
@@ -200,6 +201,10 @@ async def test_the_form_for_a_new_session_keeps_what_was_typed_until_there_is_on
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("tab", "tab", "enter")
         await until(pilot, lambda: "needs a name" in screen.says)
+        await pilot.press("minus", "enter")
+        await until(pilot, lambda: "'-' cannot be a session's name" in screen.says)
+        assert app.focused is not None and app.focused.id == "new-name", "told at once, not at the last line"
+        await pilot.press("backspace")
         await pilot.press("m", "a", "y", "enter", "enter", "enter")
         await until(pilot, lambda: "'may' is taken" in screen.says)
         await pilot.press("enter")

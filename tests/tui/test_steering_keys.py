@@ -1,5 +1,7 @@
 """Steering keys: what reaches the inbox, what is asked first, what is refused and why, and the answers shown."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -153,7 +155,79 @@ async def test_a_queued_message_can_be_taken_back_and_written_again(tmp_path: Pa
         await until(pilot, lambda: app.focused is app.main.researcher.input)
         assert app.main.researcher.input.value == "try depth"
         await until(pilot, lambda: [order.kind for order in sent(recording)] == ["unsay"])
-        assert sent(recording)[0].args["id"] == "7"
+        order = sent(recording)[0]
+        assert order.args["id"] == "7"
+        recording.write(*_taken_back("7", order.id))
+        await until(pilot, lambda: toasts(app) != [])
+        assert toasts(app) == ["the message is taken back"]
+
+
+def _taken_back(message: str, id: str) -> list[ev.AnyEvent]:
+    return [
+        ev.CommandQueued(at=1.0, id=id, kind="unsay", args={"id": message}, by="root"),
+        ev.CommandRefused(at=1.0, id=message, reason="taken back by root"),
+        ev.CommandDone(at=1.0, id=id, answer="the message is taken back"),
+    ]
+
+
+async def test_whose_message_somebody_else_took_back_is_told_so_once(tmp_path: Path) -> None:
+    recording, _ = running(tmp_path)
+    recording.write(ev.CommandQueued(at=recording.tick(), id="7", kind="say", args={"text": "try depth"}, by="ann"))
+    async with console(recording) as (app, pilot):
+        await until(pilot, lambda: app.view.running)
+        app.view.asked["7"] = "say"
+        recording.write(*_taken_back("7", "8"))
+        await until(pilot, lambda: toasts(app) != [])
+        assert toasts(app) == ["root took a message back"]
+
+
+async def test_a_note_is_told_once(tmp_path: Path) -> None:
+    recording, run = running(tmp_path)
+    async with console(recording) as (app, pilot):
+        await until(pilot, lambda: app.view.running)
+        await pilot.press("A", "o", "enter")
+        await until(pilot, lambda: [order.kind for order in sent(recording)] == ["note"])
+        id = sent(recording)[0].id
+        recording.write(
+            ev.CommandQueued(at=recording.tick(), id=id, kind="note", args={}, by="ann"),
+            ev.CommandDone(at=recording.tick(), id=id, answer=f"noted on run {run}"),
+        )
+        await until(pilot, lambda: toasts(app) != [])
+        assert toasts(app) == [f"noted on run {run}"]
+
+
+@pytest.mark.parametrize("editor", ["/nowhere/at/all --wait", "vi 'half a quote"])
+async def test_an_editor_that_cannot_be_run_is_said_before_the_screen_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor)
+    recording, _ = running(tmp_path)
+    async with console(recording) as (app, pilot):
+        await pilot.press("e")
+        await until(pilot, lambda: any(told.startswith("EDITOR ") and editor in told for told in toasts(app)))
+
+
+async def test_an_editor_that_fails_to_start_gives_the_screen_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/nowhere/at/all\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(broken))
+    recording, _ = running(tmp_path)
+    back: list[str] = []
+
+    @contextmanager
+    def suspend() -> Iterator[None]:
+        yield  # like Textual's own: what is raised through here skips the way back
+        back.append("resumed")
+
+    async with console(recording) as (app, pilot):
+        monkeypatch.setattr(app, "suspend", suspend)
+        await pilot.press("e")
+        await until(pilot, lambda: any("cannot be run" in told for told in toasts(app)))
+        assert back == ["resumed"]
 
 
 @pytest.mark.parametrize("key", ["p", "x", "s", "R", "K", "u", "m", "r", "e"])
@@ -177,6 +251,9 @@ async def test_without_an_engine_a_pause_is_applied_at_once(tmp_path: Path) -> N
         await until(pilot, lambda: read(recording.paths.journal).paused)
         await until(pilot, lambda: app.view.state.paused)
         assert app.view.state.pause_by == "ann"
+        await until(pilot, lambda: "‖ will start paused" in screen_text(app))
+        await until(pilot, lambda: any("the next engine starts paused" in told for told in toasts(app)))
+        assert not any("after this experiment" in told for told in toasts(app))
 
 
 async def test_without_an_engine_there_is_nothing_to_abort(tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from tui.runs import Run
 from tui.table.source import Column, ListSource
 from tui.table.virtual import VirtualTable
+from tui.table.widths import GAP, arrange, pieces, stops
 
 COLUMNS = (
     Column("run", "run", 4, right=True),
@@ -198,6 +201,58 @@ async def test_every_column_can_be_reached_in_a_narrow_pane() -> None:
         assert app.shown()[0].endswith("‹")
         await pilot.press(*["h"] * 8)
         assert app.table.sideways == 0
+
+
+async def test_sideways_goes_by_whole_columns_and_reaches_those_behind() -> None:
+    columns = (*COLUMNS[:2], COLUMNS[3], Column("status", "status", 7, behind=True))
+    source = ListSource(
+        columns,
+        cells=lambda record: [cells(record)[0], cells(record)[1], (record.description * 9, ""), cells(record)[2]],
+        key=lambda record: record.run,
+        records=[Record(run) for run in range(1, 51)],
+    )
+    app = TableApp(source)
+    async with app.run_test(size=(80, 10)) as pilot:
+        app.table.focus()
+        assert app.shown()[0].split() == ["run", "val_bpb", "description", "›"]
+        seen = ""
+        while app.shown()[0].endswith("›"):
+            words = app.shown()[0].split()[:-1]
+            assert set(words) <= {"run", "val_bpb", "description", "status", "‹"}, "no heading is cut"
+            assert app.shown()[-1].split()[0] == "50"
+            before = app.table.sideways
+            seen += app.shown()[-1]
+            await pilot.press("l")
+            assert app.table.sideways == before + 1
+        assert "status" in app.shown()[0] and app.shown()[-1].split()[-2].endswith(("keep", "discard", "crash"))
+        await pilot.press("l")
+        assert "status" in app.shown()[0], "the end stays in sight"
+        await pilot.press(*["h"] * 12)
+        assert app.table.sideways == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    asked=st.lists(st.integers(1, 60), min_size=1, max_size=8),
+    kinds=st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=8, max_size=8),
+    room=st.integers(12, 90),
+)
+def test_every_cell_of_every_column_is_drawn_at_some_stop(
+    asked: list[int], kinds: list[tuple[bool, bool, bool]], room: int
+) -> None:
+    asked[0] = min(asked[0], 6)
+    columns = [
+        Column(str(place), "", min(width, 5), right, stretch and place > 0, 0, behind and place > 0)
+        for place, (width, (right, stretch, behind)) in enumerate(zip(asked, kinds, strict=False))
+    ]
+    widths = arrange(columns, asked, room)
+    drawn: dict[int, set[int]] = {place: set() for place in range(len(asked))}
+    for number, stop in enumerate(stops(columns, widths, asked, room)):
+        shown, _ = pieces(columns, asked if number else widths, room, stop)
+        assert sum(piece.width for piece in shown) + GAP * (len(shown) - 1) <= room
+        for piece in shown:
+            drawn[piece.column] |= set(range(piece.skip, piece.skip + piece.width))
+    assert all(cells >= set(range(asked[place])) for place, cells in drawn.items())
 
 
 async def test_resizing_keeps_the_row_and_shows_it() -> None:

@@ -89,6 +89,11 @@ def rows_at_end(log: LogText, count: int, width: int) -> list[Row]:
     return rows_before(log, Place(log.size), count, width)
 
 
+def unfolded(rows: Sequence[Row]) -> str:
+    """The rows' text with a newline at the ends of the log's lines only, not where one was folded."""
+    return "".join(row.text + ("\n" if row.last else "") for row in rows).removesuffix("\n")
+
+
 def runs_of(text: str, pattern: str, *, current: bool) -> Line:
     """A row's text with its colours: trouble, results, and what is searched for (`current`: the match gone to)."""
     base = "bad" if _TROUBLE.search(text) else "accent" if _RESULT.match(text) else ""

@@ -22,7 +22,7 @@ from textual.widget import Widget
 from engine.session.growth import Change
 from tui.fitting import width_of
 from tui.logview.finder import Direction, Finder, Found
-from tui.logview.rows import Place, Row, rows_at_end, rows_before, rows_from, runs_of
+from tui.logview.rows import Place, Row, rows_at_end, rows_before, rows_from, runs_of, unfolded
 from tui.logview.source import LogText, NewLines
 from tui.movement import bindings, lines_of, thumb
 from tui.palette import palette
@@ -30,6 +30,7 @@ from tui.runs import Line, crop, strip_of
 
 _SIDEWAYS = 16
 _CATCH_UP = 0.02
+_ANEW, _ANEW_S = "the log was started anew", 10.0
 
 
 class LogView(Widget, can_focus=True):
@@ -72,6 +73,7 @@ class LogView(Widget, can_focus=True):
         self.empty_text = empty_text
         self.following = True
         self.notice = ""
+        self.ended = False
         self._log = log
         self._generation = 0
         self._failed = False
@@ -96,12 +98,16 @@ class LogView(Widget, can_focus=True):
 
     @property
     def status_text(self) -> str:
-        """How it stands in a few words, for a title: `following`, `142 new lines`, and the notice if there is one."""
+        """How it stands in a few words, for a title: `following`, `142 new lines`, and the notice if there is one.
+
+        A log that has ended is neither followed nor stopped.
+        """
         count = self._new.count
-        state = (
-            "following" if self.following else f"{count:,} new line{'s' if count != 1 else ''}" if count else "stopped"
-        )
-        return f"{state} · {self.notice}" if self.notice else state
+        if count:
+            state = f"{count:,} new line{'s' if count != 1 else ''}"
+        else:
+            state = "" if self.ended else "following" if self.following else "stopped"
+        return " · ".join(part for part in (state, self.notice) if part)
 
     @property
     def pattern(self) -> str:
@@ -114,15 +120,19 @@ class LogView(Widget, can_focus=True):
         return self._rows[0].place.offset if self._rows else 0
 
     @property
-    def texts(self) -> list[str]:
-        """The texts of the rows on screen, uncut."""
-        return [row.text for row in self._rows]
+    def text(self) -> str:
+        """The lines on screen, uncut and unfolded."""
+        return unfolded(self._rows)
 
     # What the owner calls
 
-    def show(self, log: LogText | None, *, follow: bool = True) -> None:
-        """Show another log from its end (`follow`) or its start; what was searched for stays."""
+    def show(self, log: LogText | None, *, follow: bool = True, ended: bool = False) -> None:
+        """Show another log from its end (`follow`) or its start; what was searched for stays.
+
+        `ended`: nothing will be added to it.
+        """
         self._finder.cancel()
+        self.ended = ended
         self._log = log
         self._restart(follow=follow)
         self._fill()
@@ -220,15 +230,24 @@ class LogView(Widget, can_focus=True):
         if change is Change.REPLACED:
             anew = bool(self._rows)
             self._restart(follow=True)
-            self.notice = "the log was started anew" if anew else ""
+            if anew:
+                self.notice = _ANEW
+                self.set_timer(_ANEW_S, self._anew_no_more)
             self._fill()
         elif change is Change.GONE:
             self.notice = "the file is gone; this is what it held"
         elif change is Change.GROWN:
+            if self.notice == _ANEW:
+                self.notice = ""
             if self.following or self._unfinished():
                 self._fill()
             if self._new.active:
                 self._count()
+
+    def _anew_no_more(self) -> None:
+        if self.notice == _ANEW:
+            self.notice = ""
+            self._tell()
 
     def _count(self) -> None:
         if self._log is not None and self._new.advance(self._log) and self._timer is None:

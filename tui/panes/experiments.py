@@ -14,6 +14,8 @@ from tui.runs import Run
 from tui.table.source import ListSource
 from tui.table.virtual import VirtualTable
 
+_NONE_YET = "no experiments yet; r starts the engine"
+
 
 class ExperimentsPane(Pane):
     """The table. `changed_from` tells it the first run that may look different."""
@@ -27,17 +29,16 @@ class ExperimentsPane(Pane):
         self._count = 0
         self._first: int | None = None
         self._metric = "result"
+        self._engine = True
         self.discards_hidden = False
         self.source: ListSource[Experiment] = ListSource(
             rows.COLUMNS,
             cells=self._cells,
             key=lambda experiment: experiment.run,
             sort_value=lambda experiment, column: rows.sort_value(self._state, experiment, column),
-            text=rows.text,
+            text=lambda experiment: rows.text(experiment, engine=self._engine),
         )
-        self.table = VirtualTable(
-            self.source, empty_text="no experiments yet; r starts the engine", id="experiments-table"
-        )
+        self.table = VirtualTable(self.source, empty_text=_NONE_YET, id="experiments-table")
 
     def body(self) -> Iterator[Widget]:
         """The table."""
@@ -56,6 +57,10 @@ class ExperimentsPane(Pane):
         """Take in new runs and changed ones."""
         state = view.state
         anew = state is not self._state
+        if view.running != self._engine:
+            self._engine = view.running
+            if state.current is not None:
+                self.changed_from(state.current.run)
         if state.segment is not None:
             self._metric = state.segment.metric.name
         columns = rows.columns(self._metric, self.table.size.width)
@@ -65,13 +70,13 @@ class ExperimentsPane(Pane):
         if anew:
             self._state, self._count, self._first = state, len(state.experiments), None
             self.source.replace(state.experiments)
-            self.table.reload()
+            self._show_rows()
         elif self._first is not None or len(state.experiments) != self._count:
             self._update(state)
         self._say(view)
 
     def _cells(self, experiment: Experiment) -> list[Run]:
-        found = rows.cells(self._state, experiment)
+        found = rows.cells(self._state, experiment, engine=self._engine)
         return [found[column.id] for column in self.source.columns]
 
     def _update(self, state: State) -> None:
@@ -80,7 +85,7 @@ class ExperimentsPane(Pane):
         self._count, self._first = len(state.experiments), None
         if self._arranged:
             self.source.replace(state.experiments)
-            self.table.reload()
+            self._show_rows()
             return
         added = self.source.append(fresh)
         self.table.update_rows(min(first - 1, added))
@@ -88,6 +93,16 @@ class ExperimentsPane(Pane):
     @property
     def _arranged(self) -> bool:
         return bool(self.source.sorted_by or self.source.filter_text or self.discards_hidden)
+
+    def _show_rows(self) -> None:
+        """The source was sorted, filtered or filled anew; without a row the table says why."""
+        if self.source.filter_text:
+            self.table.empty_text = "no run matches; Esc clears"
+        elif self._count:
+            self.table.empty_text = "no run was kept; the others are hidden"
+        else:
+            self.table.empty_text = _NONE_YET
+        self.table.reload()
 
     def _say(self, view: View) -> None:
         says = []
@@ -110,21 +125,21 @@ class ExperimentsPane(Pane):
     def find_text(self, text: str) -> None:
         """Show only rows that contain every word; "" shows all."""
         self.source.filter(text)
-        self.table.reload()
+        self._show_rows()
 
     def sort_next(self) -> None:
         """Order by the next column."""
         at = rows.SORTS.index(self.source.sorted_by) if self.source.sorted_by in rows.SORTS else 0
         self.source.sort(rows.SORTS[(at + 1) % len(rows.SORTS)], descending=False)
-        self.table.reload()
+        self._show_rows()
 
     def sort_reverse(self) -> None:
         """Turn the order round."""
         self.source.sort(self.source.sorted_by or "run", descending=not self.source.descending)
-        self.table.reload()
+        self._show_rows()
 
     def hide_discards(self) -> None:
         """Hide the runs that were not kept, or show them again; what runs now stays."""
         self.discards_hidden = not self.discards_hidden
         self.source.hide((lambda experiment: experiment.status not in ("keep", "")) if self.discards_hidden else None)
-        self.table.reload()
+        self._show_rows()

@@ -109,7 +109,8 @@ def _speed(view: View) -> list[Line]:
         parts += [("speed ", "dim"), (f"{count_text(progress.tok_per_sec)} tok/s", "strong")]
     if progress.dt_ms is not None:
         parts += [("  step ", "dim"), (f"{progress.dt_ms:.0f} ms", "")]
-    parts += [("  MFU ", "dim"), (f"{progress.mfu:.1f}%" if progress.mfu is not None else NA, "")]
+    # Where the peak is not known, as on the CPU, some templates print 0: nothing that runs has that.
+    parts += [("  MFU ", "dim"), (f"{progress.mfu:.1f}%" if progress.mfu else NA, "")]
     return [parts]
 
 

@@ -28,6 +28,7 @@ FLAG_WORDS = {
     "base_withdrawn": "it ran on a champion that was withdrawn meanwhile",
 }
 _ASI = {"hypothesis": "why", "arch_change": "change", "result": "result", "next_action_hint": "next"}
+_UNFOLDED = 100_000  # cells: for copying
 _INDENT = 11
 
 
@@ -37,7 +38,7 @@ def lines(view: View, width: int) -> list[Line]:
     if experiment is None:
         return [[("no run is selected", "dim")], *_session(view.state, width)]
     return [
-        *_head(view.state, experiment, width),
+        *_head(view.state, experiment, view.running, width),
         *_asi(experiment, width),
         *_outcome(experiment, width),
         *_decisions(view.state, experiment, width),
@@ -49,10 +50,11 @@ def _row(name: str, text: str, width: int, names: str = "") -> list[Line]:
     return paragraph(inert(text, newlines=True), width, names, _INDENT, name)
 
 
-def _head(state: State, experiment: Experiment, width: int) -> list[Line]:
+def _head(state: State, experiment: Experiment, engine: bool, width: int) -> list[Line]:
     out = paragraph(inert(experiment.description or "…"), width, "strong")
-    style = rows.style(state, experiment)
-    verdict: Line = [(f"{rows.glyph(state, experiment)} {rows.status_cell(experiment)}", style)]
+    style = rows.style(state, experiment, engine=engine)
+    words = rows.status_cell(experiment, engine=engine)
+    verdict: Line = [(f"{rows.glyph(state, experiment, engine=engine)} {words}", style)]
     if experiment.metric is not None:
         verdict.append((f"  {experiment.metric:.6f}", "strong"))
     change = model.step_gain(state, experiment)
@@ -184,5 +186,5 @@ class NotesPane(Pane):
         self.heading.say((f"run {view.selected}" if view.selected is not None else "", ""))
 
     def copied(self, view: View) -> str:
-        """All its lines."""
-        return "\n".join(plain(line) for line in self.view.lines)
+        """All its lines, unfolded."""
+        return "\n".join(plain(line) for line in lines(view, _UNFOLDED))

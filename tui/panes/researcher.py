@@ -18,6 +18,7 @@ from tui.panes.pane import Pane
 from tui.panes.wishes import Said
 from tui.runs import Line, plain
 
+_UNFOLDED = 100_000  # cells: for copying
 _MOST = 120  # entries laid out; older ones are in the journal
 
 
@@ -137,5 +138,5 @@ class ResearcherPane(Pane):
         self.view.focus()
 
     def copied(self, view: View) -> str:
-        """All its lines."""
-        return "\n".join(plain(line) for line in self.view.lines)
+        """All its lines, unfolded."""
+        return "\n".join(plain(line) for line in lines(view, _UNFOLDED))

@@ -43,7 +43,7 @@ class RunLogPane(Pane):
     def open(self, log: TextLog, run: int | None) -> None:
         """Show `log`, of `run` (None: the live one); it was opened in a thread."""
         old, self._log, self.run = self._log, log, run
-        self.view.show(log)
+        self.view.show(log, ended=run is not None)
         if old is not None:
             old.close()
         self._say()
@@ -58,12 +58,12 @@ class RunLogPane(Pane):
 
     @on(LogView.Status)
     def _say(self) -> None:
-        which = f"run {self.run} (f: the live one) · " if self.run is not None else ""
-        self.heading.say((which + self.view.status_text, ""))
+        which = f"run {self.run} (f: the live one)" if self.run is not None else ""
+        self.heading.say((" · ".join(part for part in (which, self.view.status_text) if part), ""))
 
     def copied(self, view: View) -> str:
         """The lines on screen."""
-        return "\n".join(self.view.texts)
+        return self.view.text
 
     def find(self) -> str | None:
         """`/` searches."""

@@ -58,7 +58,9 @@ def _second(view: View, width: int) -> Line:
     if doing.since and doing.tone in ("bad", "dim") and view.now:
         words += f", {clock_time(doing.since)}"
     if doing.share is None:
-        return [(f"{doing.glyph} ", tone), (shorten(words, max(8, width - 2)), tone)]
+        then = f" · {doing.then}" if doing.then else ""
+        room = max(8, width - 2 - width_of(then))
+        return [(f"{doing.glyph} ", tone), (shorten(words, room), tone), (then, "warn strong")]
     left = f" {clock_text(doing.left_s)} left" if doing.left_s is not None and doing.share < 1 else ""
     length = max(6, min(30, width - width_of(words) - width_of(left) - 4))
     return [
@@ -93,14 +95,16 @@ def _third(view: View, width: int) -> Line:
         parts.append([(f"{rate:.1f}/h", "")])
     spent = model.running_s(view)
     if spent is not None:
-        # Whole minutes above one: a clock that ticks would cost the line every second.
-        parts.append(
-            [("up " if view.running else "ran ", "dim"), (duration_text(spent if spent < 60 else spent // 60 * 60), "")]
-        )
+        parts.append([("up " if view.running else "ran ", "dim"), (_up_text(spent), "")])
     if state.cost:
         parts.append([(f"${state.cost:.2f}", "")])
     parts.append([("line " if width >= _ROOMY else "", "dim"), (rate_text(view.wire), "")])
     return _joined(parts, width)
+
+
+def _up_text(seconds: float) -> str:
+    """Whole minutes from one on, and no seconds: a clock that ticks would cost the line every second."""
+    return f"{seconds // 60:.0f} min" if 60 <= seconds < 3600 else duration_text(int(seconds))
 
 
 def _lower(view: View) -> bool:

@@ -52,7 +52,7 @@ def lines(
     if read_only:
         out += [*fold_words([(_READ_ONLY, "warn")], width), []]
     for problem in problems:
-        out += fold_words([("keymap: ", "warn"), (problem, "")], width, 8)
+        out += fold_words([("! ", "warn"), (problem, "")], width, 2)
     if problems:
         out.append([])
     if pane in HERE:

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from engine.session.inert import inert
+from engine.session.naming import NAME_HINT, can_be_a_name
 from tui.commander import Ran
 
 _TIERS = "auto (by this machine), cpu, or a GPU's memory: 4 8 12 16 24 32 80"
@@ -53,7 +54,7 @@ class NewSessionScreen(ModalScreen[str]):
         box.border_title = "new session"
         with box:
             for name, value, hint in (
-                ("name", "", "letters, digits, - and _: the folder's and the branch's name"),
+                ("name", "", NAME_HINT),
                 ("tier", "auto", _TIERS),
                 ("data", "demo", _DATA),
             ):
@@ -78,6 +79,8 @@ class NewSessionScreen(ModalScreen[str]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """On to the next line, or make it."""
+        if event.input.id == "new-name" and not self._named(event.value.strip()):
+            return
         if event.input.id != "new-data":
             self.focus_next(Input)
         elif not self.busy:
@@ -85,14 +88,24 @@ class NewSessionScreen(ModalScreen[str]):
 
     def _make(self) -> None:
         name, tier, data = (self.query_one(f"#new-{field}", Input).value.strip() for field in ("name", "tier", "data"))
-        if not name:
-            self._says.update("a session needs a name")
-            self.query_one("#new-name", Input).focus()
+        if not self._named(name):
             return
         self.busy = True
         self._says.update(f"making {inert(name)}: its data may take a while …")
         # The app's worker: closing the form does not end what was begun.
         self.app.run_worker(self._wait(name, tier, data), group="new", exit_on_error=False)
+
+    def _named(self, name: str) -> bool:
+        """Whether it can be called so; if not, say why and go back to the name."""
+        wrong = ""
+        if not name:
+            wrong = "a session needs a name"
+        elif not can_be_a_name(name):
+            wrong = f"{inert(name)!r} cannot be a session's name: {NAME_HINT}"
+        self._says.update(wrong)
+        if wrong:
+            self.query_one("#new-name", Input).focus()
+        return not wrong
 
     async def _wait(self, name: str, tier: str, data: str) -> None:
         ran = await self._create(name, tier, data)

@@ -217,4 +217,4 @@ class SessionsScreen(FullScreen[SessionPaths]):
             self.look()
 
     def _tell(self, text: str, *, bad: bool = False) -> None:
-        self.app.notify(inert(text), severity="warning" if bad else "information", timeout=8, markup=False)
+        self.app.notify(inert(text), severity="warning" if bad else "information", markup=False)

@@ -14,6 +14,7 @@ class Column(NamedTuple):
     """A column: its id, its heading, the least width in cells, its alignment, and whether it takes what is left over.
 
     `most` bounds the width that a long cell may claim (0: no bound); a stretching column has none in effect.
+    `behind` claims no room beside the others: the table is scrolled sideways to it.
     """
 
     id: str
@@ -22,6 +23,7 @@ class Column(NamedTuple):
     right: bool = False
     stretch: bool = False
     most: int = 0
+    behind: bool = False
 
 
 class Source(Protocol):

@@ -18,15 +18,14 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.fitting import fit
+from tui.fitting import fit, width_of
 from tui.movement import bindings, lines_of, thumb
 from tui.palette import palette
 from tui.runs import Line, crop, strip_of
 from tui.table.source import Source
-from tui.table.widths import GAP, arrange, total, wanted
+from tui.table.widths import GAP, Piece, Stop, arrange, pieces, stops, wanted
 
 _SAMPLE = 60
-_SIDEWAYS = 8
 
 
 class VirtualTable(Widget, can_focus=True):
@@ -55,7 +54,7 @@ class VirtualTable(Widget, can_focus=True):
     """
 
     sideways: reactive[int] = reactive(0, repaint=True)
-    """Cells scrolled to the right of the first column, which always stays."""
+    """Steps scrolled to the right: each brings another column beside the first one, which always stays."""
 
     class RowHighlighted(Message):
         """The cursor came to another row."""
@@ -90,6 +89,7 @@ class VirtualTable(Widget, can_focus=True):
         self._key: Hashable | None = source.key(self._cursor) if len(source) else None
         self._asked: list[int] = []
         self._widths: list[int] = []
+        self._stops = [Stop(1)]
         self._laid_out = Size(0, 0)
         self._thumb = (0, 0)
 
@@ -152,8 +152,8 @@ class VirtualTable(Widget, can_focus=True):
     def action_move(self, where: str) -> None:
         """Move the cursor (`down`, `page_up`, `start`, …) or the columns (`left`, `right`)."""
         if where in ("left", "right"):
-            step = _SIDEWAYS if where == "right" else -_SIDEWAYS
-            self.sideways = min(self._overhang(), max(0, self.sideways + step))
+            step = 1 if where == "right" else -1
+            self.sideways = min(len(self._stops) - 1, max(0, self.sideways + step))
         elif where in ("start", "end"):
             self._go(0 if where == "start" else len(self.source) - 1)
         elif (lines := lines_of(where, self.page)) is not None:
@@ -230,19 +230,17 @@ class VirtualTable(Widget, can_focus=True):
         widths = arrange(self.source.columns, asked, self._room())
         changed = widths != self._widths
         self._asked, self._widths = asked, widths
-        if self.sideways > self._overhang():
-            self.sideways = self._overhang()
+        self._stops = stops(self.source.columns, widths, asked, self._room())
+        self.sideways = min(self.sideways, len(self._stops) - 1)
         return changed
 
     def _room(self) -> int:
         return max(1, self.size.width - 2)  # the last cells are a gap and the scrollbar
 
-    def _overhang(self) -> int:
-        return max(0, total(self._asked) - self._room())
-
-    def _drawn_widths(self) -> list[int]:
-        """Scrolled sideways every column has its full width; otherwise stretching ones give way first."""
-        return self._asked if self.sideways else self._widths
+    def _pieces(self) -> list[Piece]:
+        """What is drawn. Scrolled sideways every column has its full width; otherwise stretching ones give way."""
+        widths = self._asked if self.sideways else self._widths
+        return pieces(self.source.columns, widths, self._room(), self._stops[self.sideways])[0]
 
     # Painting
 
@@ -280,36 +278,32 @@ class VirtualTable(Widget, can_focus=True):
         return Strip.join([body, strip_of(self._bar(y - 1), width - self._room(), self.rich_style, palette(self.app))])
 
     def _heading(self) -> Line:
-        cells: Line = []
+        line: Line = []
         sort = getattr(self.source, "sorted_by", "")
-        for column, width in zip(self.source.columns, self._drawn_widths(), strict=True):
+        for place, _, width in self._pieces():
+            column = self.source.columns[place]
             title = column.title
             if column.id == sort and sort:
                 title += "▼" if getattr(self.source, "descending", False) else "▲"
-            cells.append((fit(title, width, right=column.right), ""))
-        line = self._placed(cells)
-        more = "›" if self.sideways < self._overhang() else ""
+            line += [(fit(title, width, right=column.right), ""), (" " * GAP, "")]
+        more = "›" if self.sideways < len(self._stops) - 1 else ""
         less = "‹" if self.sideways else ""
         line = crop(line, 0, self._room())
-        used = sum(len(text) for text, _ in line)
+        used = sum(width_of(text) for text, _ in line)
         return [*line, (" " * max(0, self._room() - used) + (less + more).rjust(2), "accent")]
 
     def _row(self, index: int) -> Line:
-        cells: Line = []
-        for column, width, (text, names) in zip(
-            self.source.columns, self._drawn_widths(), self.source.row(index), strict=True
-        ):
-            cells.append((fit(text, width, right=column.right), names))
-        return self._placed(cells)
-
-    def _placed(self, cells: Line) -> Line:
-        """The cells with gaps, the first one fast and the others scrolled sideways under it."""
-        rest: Line = []
-        for cell in cells[1:]:
-            rest.extend((cell, (" " * GAP, "")))
-        if not self.sideways:
-            return [*cells[:1], (" " * GAP, ""), *rest]
-        return [*cells[:1], (" " * GAP, ""), *crop(rest, self.sideways, self.size.width)]
+        line: Line = []
+        cells = self.source.row(index)
+        for place, skip, width in self._pieces():
+            text, names = cells[place]
+            right = self.source.columns[place].right
+            if skip:
+                line += crop([(fit(text, self._asked[place], right=right), names)], skip, width)
+            else:
+                line.append((fit(text, width, right=right), names))
+            line.append((" " * GAP, ""))
+        return line
 
     def _bar(self, row: int) -> Line:
         start, length = self._thumb = thumb(self._top, self.page, len(self.source), self.page)
