@@ -315,7 +315,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         # More than fit would scroll: Textual then leaves the cells of those that went on the screen.
         for older in list(self._notifications)[: -(_TOLD - 1)]:
             self._unnotify(older, refresh=False)
-        text = notify.clipped(inert(text, newlines=True), min(_TOAST_CELLS, self.size.width * 3 // 4) - 3, _TOAST_ROWS)
+        text = notify.clipped(inert(text, newlines=True), min(_TOAST_CELLS, self.size.width * 3 // 4) - 6, _TOAST_ROWS)
         self.notify(text, severity="warning" if bad else "information", markup=False)
 
     def _notify(self, events: list[AnyEvent]) -> None:

@@ -65,8 +65,8 @@ def clipped(text: str, width: int, rows: int) -> str:
     lines = [line for part in text.split("\n") for line in fold_words([(part, "")], max(8, width))]
     if len(lines) <= rows:
         return text
-    shown = [plain(line) for line in lines[:rows]]
-    return "\n".join([*shown[:-1], head(shown[-1], max(8, width) - 1) + ELLIPSIS])
+    shown = [plain(line).rstrip() for line in lines[:rows]]
+    return "\n".join([*shown[:-1], head(shown[-1], max(8, width) - 1).rstrip() + ELLIPSIS])
 
 
 def title_sequence(title: str) -> str:

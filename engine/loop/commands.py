@@ -162,7 +162,8 @@ def told(state: State, decision: lineage.Override) -> str:
     name = state.segments[-1].metric.name
     standing = f"run {decision.champion} is the champion" + (f", {name} {metric:.6f}" if metric is not None else "")
     fallen = ", ".join(str(run) for run in decision.withdrawn)
-    return f"{standing}; withdrawn with it: run {fallen}" if fallen else standing
+    runs = "runs" if len(decision.withdrawn) > 1 else "run"
+    return f"{standing}; withdrawn with it: {runs} {fallen}" if fallen else standing
 
 
 def _edit(state: State, request: Request, now: float) -> Events:

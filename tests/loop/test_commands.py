@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.loop.commands import react
+from engine.loop.commands import told as told_of
 from engine.session import events as ev
 from engine.session.fold import fold
 from engine.session.inbox import KINDS, NEED_ENGINE, Request, Seen
+from engine.session.lineage import Override
 from engine.session.settings import Gate
 from engine.session.state import State
 from tests.loop.world import Choices, World, copied
@@ -161,6 +163,8 @@ def test_decisions_name_the_champion_and_what_falls(story: Story) -> None:
     assert story.line == [1]
     assert answer(ask(story, "undo")) == "run 2 is the champion, val_bpb 0.950000"
     story.ran("keep", 0.9)
+    several = Override("revert", 2, (1,), {}, (4, 6))
+    assert told_of(story.state, several).endswith("withdrawn with it: runs 4, 6")
     told = answer(ask(story, "revert", run="2", reason="it cheats"))
     assert told == "run 1 is the champion, val_bpb 1.000000; withdrawn with it: run 4"
     assert {o.run: (o.status, o.reason) for o in story.state.overrides[-2:]} == {

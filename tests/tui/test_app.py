@@ -10,6 +10,7 @@ from tests.tui.piloting import console, screen_text, toasts, until
 from tests.tui.recording import Recording
 from tui import notify
 from tui.app import OvernightApp
+from tui.loading import Loading
 
 
 @pytest.fixture(autouse=True)
@@ -209,16 +210,18 @@ async def test_many_problems_are_one_toast_above_and_esc_clears_it_first(
     folder.mkdir(parents=True)
     (folder / "keymap.toml").write_text("".join(f'"no.such{n}" = "f{n}"\n' for n in range(1, 7)), encoding="utf-8")
     recording = Recording(tmp_path).open().night(40)
-    async with console(recording) as (app, pilot):
-        await pilot.press("slash", *"idea", "enter")
-        await until(pilot, lambda: "filter 'idea'" in screen_text(app))
+    app = OvernightApp(Loading(recording.paths).start())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.view.branch != "")
+        await pilot.press("slash", *"warmup", "enter")
+        await until(pilot, lambda: "filter 'warmup'" in screen_text(app))
         assert toasts(app) == ["6 problems in keymap.toml: ? tells them"]
         await until(pilot, lambda: "6 problems" in screen_text(app))
         lines = screen_text(app).split("\n")
         assert next(y for y, line in enumerate(lines) if "6 problems" in line) < 8, "the newest rows stay in sight"
         await pilot.press("escape")
         await until(pilot, lambda: "6 problems" not in screen_text(app))
-        assert app.main.experiments.source.filter_text == "idea"
+        assert app.main.experiments.source.filter_text == "warmup"
         await pilot.press("escape")
         await until(pilot, lambda: app.main.experiments.source.filter_text == "")
 

@@ -37,11 +37,13 @@ def arrange(columns: Sequence[Column], asked: Sequence[int], room: int) -> list[
     """The widths in `room` cells: stretching columns share what is left over.
 
     Where there is too little room only stretching columns give way, down to their least width; the table is then
-    wider than the room and has to be scrolled, so that nothing is unreachable. Columns behind do not count.
+    wider than the room and has to be scrolled, so that nothing is unreachable. Columns behind count only where
+    there is room for all.
     """
     widths = list(asked)
     stretching = [place for place, column in enumerate(columns) if column.stretch]
-    left = room - total([width for column, width in zip(columns, widths, strict=True) if not column.behind])
+    whole = total(widths) <= room
+    left = room - total([width for column, width in zip(columns, widths, strict=True) if whole or not column.behind])
     for share, place in enumerate(stretching):
         part = left // (len(stretching) - share) if left > 0 else left
         new = max(columns[place].least, widths[place] + part)
