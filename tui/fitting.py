@@ -29,11 +29,11 @@ def head(text: str, width: int) -> str:
     low, high = 0, min(len(text), width * 4 + 8)
     while low < high:
         middle_index = (low + high + 1) // 2
-        if cell_len(text[:middle_index]) <= width:
+        if width_of(text[:middle_index]) <= width:
             low = middle_index
         else:
             high = middle_index - 1
-    while low and cell_len(text[:low]) > width:
+    while low and width_of(text[:low]) > width:
         low -= 1
     return text[:low]
 
@@ -45,7 +45,7 @@ def tail(text: str, width: int) -> str:
     if text.isascii():
         return text[-width:]
     start = max(0, len(text) - (width * 4 + 8))
-    while start < len(text) and cell_len(text[start:]) > width:
+    while start < len(text) and width_of(text[start:]) > width:
         start += 1
     return text[start:]
 
@@ -64,7 +64,12 @@ def shorten_middle(text: str, width: int) -> str:
     if width <= 1:
         return ELLIPSIS[:width]
     behind = (width - 1) // 2
-    return head(text, width - 1 - behind) + ELLIPSIS + tail(text, behind)
+    before = head(text, width - 1 - behind)
+    cut = before + ELLIPSIS + tail(text, behind)
+    while width_of(cut) > width and behind > 0:  # a selector at the cut can make the ellipsis itself wider
+        behind -= 1
+        cut = before + ELLIPSIS + tail(text, behind)
+    return cut
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
