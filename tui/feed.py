@@ -35,6 +35,7 @@ _SAMPLE_S = 1.0
 _SAVE_EVERY = 5000  # events between two savings of the fold while watching
 _TAIL = 16 * 1024
 _SAID_LINES = 8
+_CLOCK_SLACK_S = 0.05
 
 
 class Loaded(Message):
@@ -217,8 +218,9 @@ class Feed:
         self._log_seen = found
         self._post(RunLogChanged())
         trial = current_trial(self.follower.state)
-        # Until the benchmark truncates it, run.log still tells of the run before.
-        old = trial is not None and found[2] < trial.began_at * 1e9
+        # Until the benchmark truncates it, run.log still tells of the run before. The file system's clock lags behind
+        # the engine's by some milliseconds: without the slack a run's first line can look older than its beginning.
+        old = trial is not None and found[2] < (trial.began_at - _CLOCK_SLACK_S) * 1e9
         progress = None if old else await asyncio.to_thread(progress_of, self.paths.run_log)
         if progress != self._progress:
             self._progress = progress

@@ -16,7 +16,7 @@ COLUMNS = (
     Column("change", "change", least=9, right=True),
     Column("vram", "VRAM", least=5, right=True),
     Column("mfu", "MFU", least=5, right=True),
-    Column("status", "status", least=8, most=22),
+    Column("status", "status", least=11, most=22),
     Column("description", "description", least=16, stretch=True),
 )
 SORTS = ("", "metric", "change", "vram", "mfu", "status")
