@@ -157,7 +157,7 @@ class Feed:
             async for _ in watchfiles.awatch(
                 *folders,
                 watch_filter=lambda _change, path: path.rpartition("/")[2] in names,
-                step=40,  # it wakes so often, in milliseconds, even when nothing happens
+                step=100,  # it wakes so often, in milliseconds, even when nothing happens
                 debounce=50,
                 recursive=False,
                 ignore_permission_denied=True,

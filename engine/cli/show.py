@@ -73,7 +73,7 @@ def report(paths: SessionPaths, state: State, experiment: Experiment) -> dict[st
         "asi": experiment.asi,
         "refusals": experiment.refusals,
         "failed": experiment.failed,
-        "trials": experiment.trials,
+        "trials": [msgspec.structs.asdict(trial) for trial in experiment.trials],
         "checks": experiment.checks,
         "checks_detail": experiment.checks_detail,
         "abort": experiment.abort,
@@ -159,12 +159,11 @@ def told(document: dict[str, Any], colours: bool) -> str:
     rows += [(key, text) for key, text in document["asi"].items()]
     rows += [("sent back", reason) for reason in document["refusals"]]
     for trial in document["trials"]:
-        if len(document["trials"]) > 1 or trial.outcome not in ("ok", ""):
-            told_metric = f" {figures.metric(trial.metric)}" if trial.metric is not None else ""
-            detail = f": {trial.detail}" if trial.detail else ""
-            rows.append(
-                (f"trial {trial.number}", f"{trial.of}, seed {trial.seed}: {trial.outcome}{told_metric}{detail}")
-            )
+        if len(document["trials"]) > 1 or trial["outcome"] not in ("ok", ""):
+            of, seed, outcome, metric = trial["of"], trial["seed"], trial["outcome"], trial["metric"]
+            told_metric = f" {figures.metric(metric)}" if metric is not None else ""
+            detail = f": {trial['detail']}" if trial["detail"] else ""
+            rows.append((f"trial {trial['number']}", f"{of}, seed {seed}: {outcome}{told_metric}{detail}"))
     if document["checks"]:
         rows.append(("checks", f"{document['checks']} {document['checks_detail']}"))
     rows += [("note", text) for text in document["notes"]]

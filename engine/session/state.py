@@ -9,7 +9,7 @@ from engine.session.settings import Gate, Metric, Run
 Phase = Literal["proposing", "accepted", "committed", "decided", "settled", "learnt", "ended"]
 
 
-class Trial(msgspec.Struct):
+class Trial(msgspec.Struct, omit_defaults=True):
     """One (commit, seed, budget) and what it brought; `outcome` is "" while it runs."""
 
     number: int
@@ -28,7 +28,7 @@ class Trial(msgspec.Struct):
     killed: tuple[str, ...] = ()
 
 
-class Experiment(msgspec.Struct):
+class Experiment(msgspec.Struct, omit_defaults=True):
     """One change and its trials. `champion` is the run it was tried on, None for a baseline.
 
     `verdict` is what the gate said, `status` what holds now (an operator may have overridden it); both are "" until

@@ -69,7 +69,7 @@ class LogView(Widget, can_focus=True):
         classes: str | None = None,
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self.interval = 0.45
+        self.interval = 0.35
         self.empty_text = empty_text
         self.following = True
         self.notice = ""

@@ -54,7 +54,7 @@ class RunLogPane(Pane):
 
     def show(self, view: View) -> None:
         """The log is followed by `poll`; here only the pace is set."""
-        self.view.interval = 10.0 if view.slow else 0.45
+        self.view.interval = 10.0 if view.slow else 0.35
 
     @on(LogView.Status)
     def _say(self) -> None:
