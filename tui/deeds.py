@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
+from engine.session.locking import engine_of
 from engine.session.operator import operator
 from tui import commander, copying, steering
 from tui.actions import BY_ID
-from tui.feed import engine_of
 from tui.steering import No, Order, Question
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class Deeds:
         if ran.code:
             app.tell(f"the engine did not start: {ran.sentence}", bad=True)
         else:
-            app.view.engine = engine_of(app.paths)
+            app.view.engine = engine_of(app.paths.lock)
             app.tell("the engine has started; it goes on without this console")
         app.nudge()
         app.repaint()

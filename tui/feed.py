@@ -19,8 +19,7 @@ from engine.session import savedfold
 from engine.session.carriage import collapse
 from engine.session.events import AnyEvent, TrialBegan
 from engine.session.journal import Fetched, Follower, JournalError
-from engine.session.locking import Holder, holder
-from engine.session.paths import SessionPaths
+from engine.session.locking import Holder, engine_of
 from engine.session.state import State
 from tui.loading import SAVE_AFTER, Loading
 from tui.model import current_trial
@@ -141,7 +140,7 @@ class Feed:
         if self._loading.follower is not None:
             self.follower = self._loading.follower
         self._broken = bool(self._loading.error)
-        self._engine = await asyncio.to_thread(engine_of, self.paths)
+        self._engine = await asyncio.to_thread(engine_of, self.paths.lock)
         self._post(EngineChanged(self._engine))
         self._post(Loaded(self.follower.state, branch, self._loading.error))
         self._since_saved = self._loading.fresh
@@ -206,13 +205,13 @@ class Feed:
         return fetched if fetched.events or fetched.restarted else None
 
     async def _engine_now(self) -> None:
-        engine = await asyncio.to_thread(engine_of, self.paths)
+        engine = await asyncio.to_thread(engine_of, self.paths.lock)
         if (engine and engine.start_id) != (self._engine and self._engine.start_id):
             self._engine = engine
             self._post(EngineChanged(engine))
 
     async def _run_log(self) -> None:
-        found = await asyncio.to_thread(_identity, self.paths.run_log)
+        found = await asyncio.to_thread(identity, self.paths.run_log)
         if found == self._log_seen:
             return
         self._log_seen = found
@@ -260,12 +259,6 @@ def _import_watchfiles():  # type: ignore[no-untyped-def]
     return watchfiles
 
 
-def engine_of(paths: SessionPaths) -> Holder | None:
-    """The engine that holds the session; a verb that holds it for a moment is none."""
-    found = holder(paths.lock)
-    return found if found is not None and found.kind == "engine" else None
-
-
 def branch_of(root: Path) -> str:
     """The branch that is checked out, from git's HEAD file; "" where it cannot be told."""
     try:
@@ -278,7 +271,8 @@ def branch_of(root: Path) -> str:
     return head.removeprefix("ref: refs/heads/") if head.startswith("ref:") else f"detached at {head[:7]}"
 
 
-def _identity(path: Path) -> tuple[int, int, int]:
+def identity(path: Path) -> tuple[int, int, int]:
+    """Inode, size and modification time in nanoseconds; zeros where there is no file."""
     try:
         found = path.stat()
     except OSError:

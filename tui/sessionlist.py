@@ -10,12 +10,12 @@ from typing import NamedTuple
 from engine.session import savedfold
 from engine.session.inert import inert
 from engine.session.journal import Follower, JournalError
-from engine.session.locking import Holder
+from engine.session.locking import Holder, engine_of
 from engine.session.paths import SessionPaths, all_sessions, last_active
 from engine.session.runlog import Progress
 from engine.session.state import State
 from tui import model
-from tui.feed import engine_of, progress_of
+from tui.feed import identity, progress_of
 from tui.fitting import signed
 from tui.loading import SAVE_AFTER
 from tui.model import Activity, Best, View
@@ -77,9 +77,9 @@ class SessionReader:
             yield self._one(paths)
 
     def _one(self, paths: SessionPaths) -> Summary:
-        engine = engine_of(paths)
+        engine = engine_of(paths.lock)
         progress = progress_of(paths.run_log) if engine is not None else None
-        mark = (_identity(paths.journal), engine.start_id if engine else "", progress)
+        mark = (identity(paths.journal), engine.start_id if engine else "", progress)
         known = self._known.get(paths.root)
         if known is not None and known.mark == mark:
             return known.summary
@@ -124,7 +124,7 @@ def fresh_view(paths: SessionPaths) -> View:
     """The session as it stands now. Errors: JournalError."""
     follower = savedfold.load(paths.journal)
     follower.poll()
-    return view_of(paths, follower.state, engine_of(paths))
+    return view_of(paths, follower.state, engine_of(paths.lock))
 
 
 def cells(summary: Summary, here: Path, now: float) -> list[Run]:
@@ -154,11 +154,3 @@ def quiet(seconds: float, running: bool = True) -> str:
     if seconds < 3600:
         return f"{seconds // 60:.0f} min"
     return f"{seconds // 3600:.0f} h" if seconds < 172800 else f"{seconds // 86400:.0f} d"
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0, 0
-    return found.st_ino, found.st_size, found.st_mtime_ns

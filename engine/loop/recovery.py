@@ -101,7 +101,10 @@ def take_dirt(record: Record, tree: Tree, settings: Settings) -> None:
 
 
 def mend(record: Record, tree: Tree) -> None:
-    """Close what a killed engine left open: a trial that cannot have ended, claims, the work tree of a change."""
+    """Close what a killed engine left open: claims, and the work tree of a change.
+
+    A trial that cannot have ended is the core's to close: its plan does so after a crash as at any time.
+    """
     for path in inbox.waiting(record.paths.inbox):
         if path.suffix == ".claimed":
             try:
@@ -121,18 +124,6 @@ def mend(record: Record, tree: Tree) -> None:
     if current.phase == "proposing" and not current.is_baseline and tree.moved():
         reason = "the session's files were changed before a change was proposed"
         record.write(ev.ProposalFailed(at=time.time(), run=current.run, reason=reason))
-    trial = current.trials[-1] if current.trials else None
-    if trial is not None and not trial.outcome:
-        record.write(
-            ev.TrialEnded(
-                at=time.time(),
-                run=current.run,
-                trial=trial.number,
-                outcome="interrupted",
-                cause="interrupted",
-                detail="interrupted: the engine went away while it ran",
-            )
-        )
     if current.phase == "committed":
         segment = record.state.segments[-1]
         names = list(segment.editable)
