@@ -166,4 +166,34 @@ class Contents:
         return {"name": "write_file", "args": {"file_path": step.file, "content": step.new}}
 
 
-ALL = (Messages(), Responses(), Contents())
+class Completions:
+    """OpenAI's chat completions, as aider uses them: no tools, all changes as blocks in one answer's text."""
+
+    path = re.compile(r"/chat/completions$")
+
+    def answer(self, path: str, asked: dict[str, Any], plan: Plan) -> Answer:
+        """The one turn."""
+        prompt = shown([message.get("content") for message in asked.get("messages") or []])
+        step, words = _next(plan, prompt, 0, tools=True)
+        if step is not None:
+            blocks = [_block(one, prompt) for one in plan(prompt).steps if one.kind != "read"]
+            words = "\n".join([plan(prompt).last_words, *blocks])
+        whole = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": asked.get("model", "scripted"),
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": words}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        }
+        return "application/json", [json.dumps(whole).encode()]
+
+
+def _block(step: Step, prompt: str) -> str:
+    """A step as aider's search/replace block, which wants whole lines."""
+    line = re.findall(rf"^{re.escape(step.old)}.*$", prompt, re.MULTILINE)[-1] if step.old else ""
+    old, new = f"{line}\n" if line else "", line.replace(step.old, step.new, 1) if line else step.new
+    return f"{step.file}\n```\n<<<<<<< SEARCH\n{old}=======\n{new}\n>>>>>>> REPLACE\n```\n"
+
+
+ALL = (Messages(), Responses(), Contents(), Completions())

@@ -4,7 +4,9 @@ Skipped where a program is not installed. To install and run them (node 20 or ne
 
     npm install --prefix ~/.cache/overnight-agents @anthropic-ai/claude-code @openai/codex \\
         @google/gemini-cli opencode-ai @mariozechner/pi-coding-agent
-    PATH=~/.cache/overnight-agents/node_modules/.bin:$PATH python -m pytest -m agents tests/agents
+    python3.11 -m venv ~/.cache/overnight-agents/aider && ~/.cache/overnight-agents/aider/bin/pip install aider-chat
+    PATH=~/.cache/overnight-agents/node_modules/.bin:~/.cache/overnight-agents/aider/bin:$PATH \\
+        python -m pytest -m agents tests/agents
 """
 
 import json
@@ -26,6 +28,7 @@ MODELS = {
     "gemini": "gemini-2.5-flash",
     "opencode": "anthropic/claude-sonnet-4-5",
     "pi": "anthropic/claude-sonnet-4-5",
+    "aider": "openai/gpt-4o",
 }
 SETTINGS = """[researcher]
 kind = "agent"
@@ -39,8 +42,11 @@ give_up_after = 1
 
 [gate]
 jump = 0
+
+[guard]
+sandbox = "auto"
 """
-KEYS = {"codex": "CODEX_API_KEY", "gemini": "GEMINI_API_KEY"}
+KEYS = {"codex": "CODEX_API_KEY", "gemini": "GEMINI_API_KEY", "aider": "OPENAI_API_KEY"}
 PI = {"providers": {"anthropic": {"baseUrl": "{url}"}}}
 FILES = {
     "gemini": {".gemini/settings.json": '{"security": {"auth": {"selectedType": "gemini-api-key"}}}'},
@@ -95,7 +101,7 @@ def test_ten_experiments_by_the_real_program(agent: str, tmp_path: Path, monkeyp
     assert all(one.usage["input_tokens"] > 0 and one.usage["output_tokens"] > 0 for one in results)
     assert state.champion is not None and state.champion.metric is not None and state.champion.metric < 1.05
     log = (night.lab.paths.run(2) / "researcher.log").read_text()
-    assert "→ " in log and "I changed" in log
+    assert ("→ " in log or "Applied edit to train.py" in log) and "I changed" in log
     assert "Lower val_bpb." in (night.lab.paths.run(2) / "prompt.md").read_text()
     assert SECRET not in night.kept_text()
     assert not list((night.lab.paths.private / "agent").iterdir())

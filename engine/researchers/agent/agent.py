@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -18,10 +19,12 @@ from engine.researchers.agent.failure import failure, unchanged
 from engine.researchers.agent.listening import Listener
 from engine.researchers.agent.livelog import LiveLog
 from engine.researchers.agent.preset import chosen, in_session
-from engine.researchers.agent.workplace import Found, Workplace, clear
+from engine.researchers.agent.workplace import Found, Replaced, Workplace, clear
 from engine.researchers.base import Brief, Proposal, ResearcherFailed
+from engine.researchers.prompt import archive
 from engine.researchers.search.lessons import result_text
 from engine.session.cookie import cookie, session_id
+from engine.session.inert import inert
 from engine.session.paths import SessionPaths
 from engine.session.settings import Settings
 from engine.session.state import Experiment
@@ -61,7 +64,9 @@ class Agent:
         except ResearcherFailed as error:
             told = log.hidden(str(error))
             log.write(f"✗ {told}")
-            raise ResearcherFailed(told, error.kind, error.retry_after_s, error.usage) from None
+            raise ResearcherFailed(told, error.kind, error.retry_after_s, error.usage, error.lasting) from None
+        except Replaced as error:
+            raise ResearcherFailed(log.hidden(str(error)), "bad_answer") from error
         except (GitTrouble, OSError, leash.LeashError) as error:
             raise ResearcherFailed(log.hidden(f"{self.name} got no work tree of its own: {error}")) from error
         finally:
@@ -89,7 +94,8 @@ class Agent:
         program = self._preset.program
         if shutil.which(program, path=path) is None:
             mend = f"install it: {self._preset.install}" if self._preset.install else "correct researcher.command"
-            raise ResearcherFailed(f"{program} is not installed, or not on the engine's PATH; {mend}", kind="missing")
+            told = f"{program} is not installed, or not on the engine's PATH; {mend}"
+            raise ResearcherFailed(told, "missing", lasting=True)
 
     def _propose(self, brief: Brief, environment: dict[str, str], log: LiveLog) -> Proposal:
         limit_s = brief.settings.researcher.timeout_s
@@ -100,11 +106,15 @@ class Agent:
         folder = self._folder / f"{brief.run:04d}-{secrets.token_hex(3)}"
         usage: dict[str, float] = {}
         refusals = list(brief.refusals)
-        with Workplace(brief.session, brief.champion.commit, start, editable, folder, self._preset.leaves) as place:
+        leaves = (*self._preset.leaves, archive.NAME)
+        with Workplace(brief.session, brief.champion.commit, start, editable, folder, leaves) as place:
+            known = log.hidden(archive.whole((*brief.earlier, *brief.results)))
+            (place.folder / archive.NAME).write_text(known, encoding="utf-8")
             for ask in range(1, ASKS + 1):
                 left = deadline - time.monotonic()
                 asked = msgspec.structs.replace(brief, refusals=tuple(refusals))
-                text = log.hidden(prompt.build(asked, answer=handing.instructions(brief, left)))
+                how = handing.instructions(brief, left)
+                text = log.hidden(prompt.build(asked, how, f"{archive.NAME} (a JSON object a line) in your folder"))
                 heard, reason = self._ask(text, brief, place, environment, log, left)
                 handed = handing.read(place.folder)
                 _add(usage, heard.usage or handed.usage)
@@ -187,7 +197,7 @@ class Agent:
             asi["hypothesis"] = " ".join(words.split())[:500]
         remarks = [log.hidden(text) for text in handed.remarks]
         if found.added:
-            remarks.append(f"left behind and not taken: {', '.join(found.added)[:300]}")
+            remarks.append(inert(f"left behind and not taken: {', '.join(found.added)[:300]}"))
         return Proposal(
             description=log.hidden(handed.description) or handing.describe(words, champion, {**start, **found.files}),
             files={**start, **found.files},
@@ -215,8 +225,11 @@ def _reasons(found: Found, log: LiveLog) -> list[str]:
 
 
 def _needs(text: str, name: str) -> bool:
-    stem = Path(name).name.removesuffix(".py")
-    return Path(name).name in text or (name.endswith(".py") and f"import {stem}" in text) or f"from {stem} " in text
+    """Whether `text` has the file's name in quotes, or imports it."""
+    last = Path(name).name
+    named = rf"""["'/]{re.escape(last)}["']"""
+    imported = rf"^\s*(?:from|import)\b.*\b{re.escape(last.removesuffix('.py'))}\b" if last.endswith(".py") else named
+    return re.search(f"{named}|{imported}", text, re.MULTILINE) is not None
 
 
 def _add(total: dict[str, float], more: dict[str, float]) -> None:

@@ -10,21 +10,23 @@ from engine.work.leash import Ending
 _TELLS: tuple[tuple[str, str], ...] = (
     (
         "rate_limit",
-        r"\b429\b|rate.?limit|too many requests|usage limit|quota|resource.?exhausted|RESOURCE_EXHAUSTED"
+        r"(?<!line )\b429\b|rate.?limit|too many requests|usage limit|quota|resource.?exhausted|RESOURCE_EXHAUSTED"
         r"|hit your (?:\w+ )?limit|overloaded|\b529\b",
     ),
     (
         "credentials",
-        r"\b40[13]\b|unauthori[sz]ed|authenticat|api.?key|not logged in|log ?in\b|/login|invalid.{0,10}token|credential"
-        r"|credit balance|missing environment variable|permission.?denied.{0,20}key|auth method|set an auth",
+        r"(?<!line )\b40[13]\b|unauthori[sz]ed|authenticat|api.?key|not logged in|log ?in\b|/login"
+        r"|invalid.{0,10}token|credential|credit balance|missing environment variable"
+        r"|permission.?denied.{0,20}key|auth method|set an auth",
     ),
     (
         "network",
-        r"ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|connection (?:error|refused|reset|closed)|fetch failed"
-        r"|getaddrinfo|could not resolve|unable to connect|socket hang up|network (?:error|is unreachable)"
+        r"\b(?:ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)\b|fetch failed"
+        r"|connection (?:error|refused|reset|closed)|getaddrinfo|could not resolve|unable to connect"
+        r"|socket hang up|network (?:error|is unreachable)"
         r"|error sending request|stream (?:disconnected|closed)|APIConnectionError|\bdns\b",
     ),
-    ("server", r"\b5\d\d\b|server.?error|internal error|bad gateway|service unavailable|UNAVAILABLE"),
+    ("server", r"(?<!line )\b5\d\d\b|server.?error|internal error|bad gateway|service unavailable|UNAVAILABLE"),
     ("refusal", r"\brefusal\b|content.?(?:policy|filter)|usage policy|safety"),
 )
 _REFUSES = re.compile(
@@ -45,7 +47,8 @@ def failure(title: str, ending: Ending, heard: Listener, errors: list[str], limi
 
     `errors`: the last lines of its standard error. A message is one line for the operator.
     """
-    told = " ".join(" ".join(heard.failures).split()) or " ".join(" ".join(errors).split())
+    # The reason stands at the end of what a program complains about, such as a traceback.
+    told = " ".join(" ".join(heard.failures).split()) or _end(" ".join(" ".join(errors).split()))
     told = told or " ".join(heard.words.split()[-60:])
     said = f": {_cut(told)}" if told else ", without a word"
     if ending.cause == "not_started":
@@ -97,6 +100,10 @@ def wait_of(text: str, now: float) -> float:
 def _failed(message: str, kind: str, heard: Listener, told: str = "") -> ResearcherFailed:
     wait = (wait_of(told, time.time()) or heard.wait_s) if kind in ("rate_limit", "server") else 0.0
     return ResearcherFailed(message, kind=kind, retry_after_s=wait, usage=dict(heard.usage))
+
+
+def _end(text: str) -> str:
+    return text if len(text) <= _SHOWN else "…" + text[1 - _SHOWN :]
 
 
 def _cut(text: str) -> str:

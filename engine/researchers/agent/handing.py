@@ -70,10 +70,11 @@ def read(folder: Path) -> HandedIn:
         return HandedIn()
     except OSError as error:
         return HandedIn(remarks=[f"{HANDED_IN} cannot be read: {error.strerror}"])
+    sheet = os.fstat(handle)
+    if not stat.S_ISREG(sheet.st_mode) or sheet.st_size > _MOST_BYTES:
+        os.close(handle)
+        return HandedIn(remarks=[f"{HANDED_IN} is no ordinary file of at most {_MOST_BYTES // 1024} KiB; not read"])
     with os.fdopen(handle, "rb") as file:
-        sheet = os.fstat(file.fileno())
-        if not stat.S_ISREG(sheet.st_mode) or sheet.st_size > _MOST_BYTES:
-            return HandedIn(remarks=[f"{HANDED_IN} is no ordinary file of at most {_MOST_BYTES // 1024} KiB; not read"])
         data = file.read()
     try:
         found: Any = msgspec.json.decode(data)

@@ -11,6 +11,8 @@ from engine.researchers.agent.preset import Preset, Reading
 
 _DETAIL = 300  # characters of a tool's input that are shown
 _WORDS = 20  # plain lines that count as last words
+_LONGEST = 64 * 1024  # characters of one thing said that are remembered: its end
+_TROUBLES = 20  # of each kind that are remembered: the last
 _FIRST = ("command", "cmd", "file_path", "filePath", "path", "pattern", "query")
 _UNITS = {"k": 1e3, "M": 1e6}
 
@@ -87,6 +89,8 @@ class Listener:
             self.session = _text(_at(item, reading.session)) or self.session
         if reading.wait_ms:
             self.wait_s = max(self.wait_s, _number(_at(item, reading.wait_ms)) / 1000)
+        self.words, self._piece = self.words[-_LONGEST:], self._piece[-_LONGEST:]
+        del self.notes[:-_TROUBLES], self.failures[:-_TROUBLES]
         self._count(reading, item)
         return shown
 
@@ -107,13 +111,13 @@ class Listener:
         for pattern in self._matches:
             for name, value in (found.groupdict() if (found := pattern.search(line)) else {}).items():
                 if name == "failed":
-                    self.failures.append(value.strip())
+                    self.failures = [*self.failures[1 - _TROUBLES :], value.strip()[-_LONGEST:]]
                 else:
                     key = "cost_usd" if name == "cost" else f"{name}_tokens"
                     self.usage[key] = self.usage.get(key, 0.0) + _counted(value)
         if not self._preset.read:
-            self._plain = [*self._plain[1 - _WORDS :], line]
-            self.words = "\n".join(self._plain)
+            self._plain = [*self._plain[1 - _WORDS :], line[-_LONGEST:]]
+            self.words = "\n".join(self._plain)[-_LONGEST:]
         return [line]
 
 

@@ -82,7 +82,7 @@ def _lines(handle: int) -> Iterator[str]:
                 if not dropping:
                     yield line.decode("utf-8", "replace")
                 dropping = False
-            if len(rest) > _LONGEST:
+            if dropping or len(rest) > _LONGEST:
                 rest, dropping = b"", True
     if rest and not dropping:
         yield rest.decode("utf-8", "replace")

@@ -198,3 +198,43 @@ def test_a_work_tree_left_by_a_killed_engine_is_cleared(tmp_path: Path) -> None:
     stale.chmod(0o500)
     type(stage.agent)(stage.lab.root, stage.settings)
     assert not stale.parent.exists()
+
+
+def test_nothing_behind_a_link_in_place_of_a_folder_inside_is_ever_touched(tmp_path: Path) -> None:
+    kept = tmp_path / "elsewhere" / "before" / "precious"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    link = f"import shutil\nshutil.rmtree('hooks')\nos.symlink({str(tmp_path / 'elsewhere')!r}, 'hooks')"
+    stage = Stage(tmp_path, f'put("0.9", "0.8")\n{link}')
+    (stage.lab.root / "hooks").mkdir()
+    (stage.lab.root / "hooks" / "before").write_text("#!/bin/sh\n")
+    stage.lab.git("add", "-A")
+    stage.lab.git("commit", "-qm", "session: a hook")
+    with pytest.raises(ResearcherFailed, match="hooks/before, which is not yours"):
+        stage.agent.propose(stage.brief())
+    assert kept.read_text() == "mine"
+    assert list((tmp_path / "elsewhere").iterdir()) == [kept.parent]
+
+
+ODD = {
+    "a hand-in that is a folder": 'os.mkdir("PROPOSAL.json")',
+    "names that are no text": r'open(b"\xff\n\x1b[31m", "w")',
+    "words of code as names of files": '[open(name, "w") for name in ("A", "print", "float", "o.py")]',
+    "folders deeper than a path can say": 'for _ in range(40):\n    os.mkdir("d" * 200); os.chdir("d" * 200)',
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_an_agent_leaves_costs_neither_its_change_nor_the_engine(tmp_path: Path, what: str) -> None:
+    stage = Stage(tmp_path, f'put("ALPHA = 0.9", "ALPHA = 0.8")\n{ODD[what]}')
+    proposal = stage.agent.propose(stage.brief())
+    assert proposal.files == {"train.py": TRAIN.replace("0.9", "0.8")}
+    assert all(remark.isprintable() for remark in proposal.remarks)
+    assert stage.untouched()
+
+
+def test_a_file_of_endless_size_is_never_read(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, 'open("train.py", "ab").truncate(1 << 40)')
+    with pytest.raises(ResearcherFailed, match="at most 1048576"):
+        stage.agent.propose(stage.brief())
+    assert stage.untouched()

@@ -41,6 +41,7 @@ def failed(stage: Stage) -> ResearcherFailed:
         ("", "empty", "changed nothing"),
         (CHANGE + "os.kill(os.getpid(), 9)", "exit", "signal 9"),
         (CHANGE + "sys.exit(3)", "exit", "exit code 3"),
+        ("\n" * 520 + 'open("/nowhere/at/all")', "exit", "No such file or directory: '/nowhere/at/all'"),
     ],
 )
 def test_failures_are_told_apart_by_what_is_said(tmp_path: Path, script: str, kind: str, told: str) -> None:
