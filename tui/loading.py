@@ -12,7 +12,7 @@ SAVE_AFTER = 2000  # events folded anew that make it worth saving the fold at on
 
 
 class Loading:
-    """`start()`, then `wait()` (or `done`) and look at `follower` or `error`."""
+    """`start()`, then `wait()` (or `done`) and look at `follower`: with an `error` it has what could be read."""
 
     def __init__(self, paths: SessionPaths) -> None:
         self.paths = paths
@@ -29,16 +29,17 @@ class Loading:
     @property
     def done(self) -> bool:
         """Whether it is over."""
-        return self.follower is not None or bool(self.error)
+        return self.follower is not None
 
     def wait(self) -> None:
         """Until it is over."""
         self._thread.join()
 
     def _run(self) -> None:
+        follower = Follower(self.paths.journal)
         try:
             follower = savedfold.load(self.paths.journal)
-            self.fresh = len(follower.poll())
-            self.follower = follower
+            self.fresh = follower.catch_up()
         except (JournalError, OSError) as error:
             self.error = str(error)
+        self.follower = follower

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 
 from textual.driver import Driver
@@ -35,11 +36,16 @@ class Wire:
         return 0.0 if rate < _QUIET else rate
 
 
-def counting(driver: type[Driver], wire: Wire) -> type[Driver]:
-    """The driver's class with its writes counted."""
+def counting(driver: type[Driver], wire: Wire, begun: Callable[[], None] = lambda: None) -> type[Driver]:
+    """The driver's class with its writes counted; `begun` is called when it takes the terminal, also again."""
 
     def write(self: Driver, data: str) -> None:
         wire.wrote(len(data) if data.isascii() else len(data.encode("utf-8", "replace")))
         driver.write(self, data)
 
-    return type(f"Counting{driver.__name__}", (driver,), {"write": write})
+    def start_application_mode(self: Driver) -> None:
+        begun()
+        driver.start_application_mode(self)
+
+    own = {"write": write, "start_application_mode": start_application_mode}
+    return type(f"Counting{driver.__name__}", (driver,), own)

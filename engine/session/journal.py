@@ -82,20 +82,28 @@ def _closed(data: bytes) -> int:
     return end
 
 
+_PIECE = 1 << 18  # bytes decoded at a time: events take several times their text
+
+
 class Fetched(msgspec.Struct):
-    """What a look at the file brought, not yet folded. `restarted`: the file was replaced; the fold starts over."""
+    """What a look at the file brought, not yet folded. `restarted`: the file was replaced; the fold starts over.
+
+    `broken` says which line after these events cannot be read; "" where all can.
+    """
 
     events: list[ev.AnyEvent]
     offset: int
     line: int
     restarted: bool = False
+    broken: str = ""
 
 
 class Follower:
     """A reader's end: folds what is complete, goes on where it stopped, and starts over when the file was replaced.
 
     `poll` does both halves. A reader with a thread for the disk calls `fetch` there and `take` where the state lives,
-    one after the other.
+    one after the other. At a line that cannot be read both fold what stands before it, raise, and stay there: once the
+    line is mended they go on.
     """
 
     def __init__(
@@ -111,8 +119,15 @@ class Follower:
         self.take(fetched)
         return fetched.events
 
+    def catch_up(self) -> int:
+        """As `poll`, a piece at a time and without keeping the events; how many came. Errors: JournalError."""
+        count = 0
+        while fresh := len(self.poll(_PIECE)):
+            count += fresh
+        return count
+
     def fetch(self, at_most: int = 1 << 30) -> Fetched:
-        """Read and decode what came since; the state is not touched. Errors: JournalError with file and line."""
+        """Read and decode what came since; the state is not touched. Errors: JournalError where there is no reading."""
         try:
             with self.path.open("rb") as file:
                 found = os.fstat(file.fileno())
@@ -129,31 +144,37 @@ class Follower:
             raise JournalError(f"{self.path}: cannot be read: {error}") from error
         end = _closed(data) or (data.rfind(b"\n") + 1 if len(data) == at_most else 0)
         fresh: list[ev.AnyEvent] = []
-        for raw in data[:end].splitlines():
-            line += 1
+        whole = 0
+        for raw in data[:end].splitlines(keepends=True):
             try:
-                fresh.append(ev.decode(raw))
+                fresh.append(ev.decode(raw.rstrip(b"\r\n")))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise self._unreadable(line, error) from error
+                return Fetched(fresh, offset + whole, line, restarted, self._unreadable(line + 1, error))
+            line += 1
+            whole += len(raw)
         return Fetched(fresh, offset + end, line, restarted)
 
     def take(self, fetched: Fetched) -> None:
         """Fold what `fetch` brought. Errors: JournalError with file and line."""
         self.restarted = fetched.restarted
         if fetched.restarted:
-            self.state = State()
+            self.state = State(experiments=type(self.state.experiments)())
         first = fetched.line - len(fetched.events) + 1
         for line, event in enumerate(fetched.events, first):
             try:
                 apply(self.state, event)
             except FoldError as error:
-                raise self._unreadable(line, error) from error
+                self.inode = -1  # this event is half in the state: the next look starts over
+                raise JournalError(self._unreadable(line, error)) from error
         self.offset, self.line = fetched.offset, fetched.line
+        if fetched.broken:
+            raise JournalError(fetched.broken)
 
-    def _unreadable(self, line: int, error: Exception) -> JournalError:
-        return JournalError(
-            f"{self.path}, line {line}: not an event this version understands ({error}); nothing was"
-            " changed. Move the file away only if you can do without the session's history"
+    def _unreadable(self, line: int, error: Exception) -> str:
+        return (
+            f"{self.path}, line {line}: not an event this version understands ({error}); nothing was changed. Use the"
+            " newer version that wrote it, or put a sound copy of the file back. Without either, the experiments are"
+            " still in git, and a new session can go on from this train.py (overnight new NAME, copy it there, commit)"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 
 LIKELY, MARGINAL = 2.0, 1.0
@@ -12,13 +11,16 @@ def median(values: Sequence[float]) -> float:
     """Middle value, or the mean of the middle two. ValueError when `values` is empty."""
     if not values:
         raise ValueError("the median of no values")
-    return float(statistics.median(values))
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
 
 
 def mad(values: Sequence[float]) -> float:
     """Median absolute deviation from the median, unscaled. ValueError when `values` is empty."""
-    middle = median(values)
-    return median([abs(value - middle) for value in values])
+    ordered = sorted(values)  # so that the deviations come as two ordered halves, which sort at once
+    middle = median(ordered)
+    return median([abs(value - middle) for value in ordered])
 
 
 def confidence(metrics: Sequence[float], baseline: float, best: float) -> float | None:

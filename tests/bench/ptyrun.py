@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.bench.grid import Grid
+
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -31,7 +33,9 @@ class PtyRun:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         env = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "", **(environ or {})}
         env.pop("TMUX", None)
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # what was started before has its bytecode on the disk
         self.total, self.tail = 0, b""
+        self._grid, self._unread = Grid(columns, rows), b""
         self._seen = seen
         self._came = threading.Condition()
         self.began = time.perf_counter()
@@ -53,6 +57,7 @@ class PtyRun:
             with self._came:
                 self.total += len(data)
                 self.tail = (self.tail + data)[-1_000_000:]
+                self._unread += data
                 if self._seen is not None:
                     self._seen(now, data)
                 self._came.notify_all()
@@ -67,11 +72,22 @@ class PtyRun:
             self.tail = b""
 
     def wait_for(self, text: str, limit_s: float = 60.0) -> float:
-        """Seconds (perf_counter) when `text` had come since the last `forget`. Errors: TimeoutError."""
+        """Seconds (perf_counter) when `text` had come since the last `forget`, or is on the screen: of a text that
+        replaces another only what differs comes. Errors: TimeoutError."""
         with self._came:
-            if not self._came.wait_for(lambda: text.encode() in self.tail, limit_s):
+            if not self._came.wait_for(lambda: text.encode() in self.tail or text in self._shown(), limit_s):
                 raise TimeoutError(f"{text!r} did not come; the output ends {self.tail[-300:]!r}")
         return time.perf_counter()
+
+    def lines(self) -> list[str]:
+        """What the screen shows."""
+        with self._came:
+            return self._shown().split("\n")
+
+    def _shown(self) -> str:
+        data, self._unread = self._unread, b""
+        self._grid.feed(data)
+        return "\n".join(self._grid.lines)
 
     def cpu_s(self) -> float:
         """Processor seconds so far."""

@@ -53,7 +53,8 @@ def test_a_damaged_or_foreign_file_is_ignored(tmp_path: Path) -> None:
     recording = saved(tmp_path)
     path = savedfold.path_of(recording.paths.journal)
     whole = path.read_bytes()
-    for damaged in (b"", whole[:3], whole[: len(whole) // 2], b"\0" * 200, b"xxxx" + whole[4:]):
+    turned = bytes([*whole[:-50], whole[-50] ^ 1, *whole[-49:]])
+    for damaged in (b"", whole[:3], whole[: len(whole) // 2], b"\0" * 200, b"xxxx" + whole[4:], turned):
         path.write_bytes(damaged)
         follower = savedfold.load(recording.paths.journal)
         assert follower.offset == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import count
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from tui.runs import Run
@@ -104,12 +105,9 @@ class ListSource(Generic[R]):
         before = self._shown
         self._records = list(records)
         self._arrange()
-        same = 0
-        for old, new in zip(before, self._shown, strict=False):
-            if old is not new and old != new:
-                break
-            same += 1
-        return same
+        pairs = zip(before, self._shown, strict=False)
+        first = next((place for place, (old, new) in enumerate(pairs) if old is not new and old != new), None)
+        return min(len(before), len(self._shown)) if first is None else first
 
     def append(self, records: Iterable[R]) -> int:
         """Add records at the end; returns the first row that may look different."""
@@ -153,6 +151,11 @@ class ListSource(Generic[R]):
 
     def _extend(self, records: Iterable[R]) -> None:
         words = self.filter_text.casefold().split()
+        if self._hidden is None and not (words and self._text is not None):
+            added = list(records)
+            self._places.update(zip(map(self._key, added), count(len(self._shown)), strict=False))
+            self._shown += added
+            return
         for record in records:
             if self._hidden is not None and self._hidden(record):
                 continue
