@@ -5,8 +5,9 @@ from typing import Protocol
 
 import msgspec
 
+from engine.session.events import Planned
 from engine.session.settings import Metric, Settings
-from engine.session.state import Experiment
+from engine.session.state import Experiment, GrowthRound
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -47,14 +48,25 @@ class Brief(msgspec.Struct, frozen=True):
     failures_in_row: int
     messages: tuple[Message, ...] = ()
     refusals: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    """Why this experiment's earlier asks brought nothing that could be tried, before a wait or a restart."""
     hook_output: str = ""
-    tried: frozenset[str] = frozenset()
-    """Fingerprints of every change tried on this champion (see engine.work.change.fingerprint)."""
+    tried: dict[str, str] = {}
+    """Every change tried on this champion: its fingerprint (see engine.work.change) → its run and what came of it."""
     folder: Path = Path()
     """This run's own folder, runs/NNNN: prompt.md and researcher.log go there."""
     last_crash: str = ""
     """The end of the last crashed run's log, progress lines collapsed; "" when the last run did not crash."""
     mend: Mend | None = None
+    growth: GrowthRound | None = None
+    candidate: Planned | None = None
+    """The growth search's round, and which of its candidates this experiment is."""
+    done: frozenset[str] = frozenset()
+    """Fingerprints of what other members of the swarm have tried."""
+    collective: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What the swarm knows, as titled lists of lines: other people's words, to be quoted as data."""
+    earlier: tuple[Experiment, ...] = ()
+    """Ended experiments of earlier segments: their metrics do not compare, their ideas may."""
 
 
 class Proposal(msgspec.Struct):
@@ -84,14 +96,21 @@ class Exhausted(Exception):
 class ResearcherFailed(Exception):
     """The researcher could not do its work this time; the message is for the operator.
 
-    `kind`: rate_limit, credentials, timeout, exit, network, server, refusal, empty, bad_answer, missing, failed.
-    `retry_after_s`: what the other side asked to wait, 0 = it did not say. `usage` as in Proposal.
+    `kind`: rate_limit, credentials, timeout, exit, network, server, refusal, empty, bad_answer, missing, settings,
+    failed. `retry_after_s`: what the other side asked to wait, 0 = it did not say. `usage` as in Proposal. `lasting`:
+    asking again brings the same until a person mends something, such as a setting.
     """
 
     def __init__(
-        self, message: str, kind: str = "failed", retry_after_s: float = 0.0, usage: dict[str, float] | None = None
+        self,
+        message: str,
+        kind: str = "failed",
+        retry_after_s: float = 0.0,
+        usage: dict[str, float] | None = None,
+        lasting: bool = False,
     ) -> None:
         super().__init__(message)
+        self.lasting = lasting
         self.kind, self.retry_after_s, self.usage = kind, retry_after_s, usage or {}
 
 

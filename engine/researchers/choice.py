@@ -5,7 +5,7 @@ from pathlib import Path
 from engine.researchers.base import Researcher, ResearcherFailed
 from engine.session.settings import Settings
 
-SUPPORTED = ("search", "agent", "llm")
+SUPPORTED = ("search", "agent", "llm", "grow")
 
 
 def make(kind: str, settings: Settings, session: Path) -> Researcher:
@@ -22,6 +22,10 @@ def make(kind: str, settings: Settings, session: Path) -> Researcher:
         from engine.researchers.llm.model import Model
 
         return Model(session, settings)
+    if kind == "grow":
+        from engine.researchers.grow.grower import Grower
+
+        return Grower(session)
     raise ResearcherFailed(
         f"researcher.kind is {kind!r}, which is not there; supported: {', '.join(SUPPORTED)}. "
         f"Set it: overnight edit researcher.kind {SUPPORTED[0]}"

@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping
 from engine.work import cheats
 from engine.work.constants import BOM
 
+MOST_BYTES = 1 << 20
+"""Of an editable file: it stands whole in every later prompt, and is kept in git for ever."""
 _LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -81,12 +83,12 @@ def check(
     new: Mapping[str, str],
     editable: Collection[str],
     allowed_imports: frozenset[str] | None,
-    tried: frozenset[str],
+    tried: Mapping[str, str],
 ) -> list[str]:
     """Why the change from `old` to `new` cannot be tried, in words for the researcher; empty when it can.
 
     `allowed_imports`: top-level modules besides the standard library's and what `old` imports already; None = any.
-    `tried`: fingerprints of what was tried on this champion.
+    `tried`: by fingerprint what came of each change that was tried on this champion.
     """
     changed = [name for name in sorted({*old, *new}) if old.get(name, "") != new.get(name, "")]
     if not changed:
@@ -108,7 +110,8 @@ def check(
     if print_of_new == fingerprint(old):
         return ["only comments, docstrings or layout were changed: there is nothing to measure"]
     if print_of_new in tried:
-        return ["this change was already tried on this champion, with the same code; propose another"]
+        came = tried[print_of_new]
+        return [f"this change was already tried on this champion, with the same code: {came}; propose another"]
     return [str(finding) for finding in cheats.look(old, new) if finding.severity == "refuse"]
 
 
@@ -117,9 +120,11 @@ def _file_reasons(name: str, text: str, known: set[str], allowed: frozenset[str]
     if at >= 0:
         return [f"{name}, line {text.count(chr(10), 0, at) + 1}: has a null byte; a file must be text"]
     try:
-        text.encode("utf-8")
+        size = len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
         return [f"{name}, line {text.count(chr(10), 0, error.start) + 1}: is not UTF-8 text"]
+    if size > MOST_BYTES:
+        return [f"{name} has {size} bytes; it may have at most {MOST_BYTES}"]
     if not name.endswith(".py"):
         return []
     try:

@@ -26,6 +26,9 @@ MOST = 6
 """Findings told of one change: who is told six things has enough to mend."""
 
 
+_TOO_DEEP = "an expression nests too deeply to be looked at; write it in several"
+
+
 class Finding(msgspec.Struct, frozen=True):
     """One thing that a change adds. `line` counts from 1 in the new text of `file`; `text` is for the researcher."""
 
@@ -50,7 +53,7 @@ class _Seen(msgspec.Struct, frozen=True):
 
 def look(old: Mapping[str, str], new: Mapping[str, str]) -> list[Finding]:
     """What the change from `old` to `new` adds that a change must not; [] for an honest one. What cannot parse is not
-    looked at.
+    looked at; what parses and nests too deeply for the look is refused, for anything could hide in it.
     """
     changed = [n for n in sorted({*old, *new}) if old.get(n, "") != new.get(n, "")]
     found: list[Finding] = []
@@ -60,6 +63,8 @@ def look(old: Mapping[str, str], new: Mapping[str, str]) -> list[Finding]:
         after = _seen(new.get(name, "")) if name.endswith(".py") else None
         if before is None or after is None:
             only_seed = False
+            if name.endswith(".py") and after is None and _parses(new.get(name, "")):
+                found.append(Finding("code", 1, _TOO_DEEP, "refuse" if before is not None else "flag", name))
             continue
         known = Counter((sign.kind, sign.key) for sign in before.signs)
         for sign in after.signs:
@@ -73,6 +78,16 @@ def look(old: Mapping[str, str], new: Mapping[str, str]) -> list[Finding]:
         text = "only the seed differs: another draw of luck is no improvement"
         found.append(Finding("seed", 1, text, "refuse", changed[0]))
     return list({(f.file, f.line, f.text): f for f in found}.values())[:MOST]
+
+
+def _parses(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text.removeprefix(BOM))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=8)

@@ -49,9 +49,24 @@ def metric_signs(names: Names) -> Iterator[Sign]:
         elif (
             isinstance(node, ast.Call)
             and names.of(node.func) == _EVALUATE
-            and any(isinstance(part, (ast.Lambda, ast.BinOp)) for part in ast.walk(node))
+            and (any(isinstance(part, (ast.Lambda, ast.BinOp)) for part in ast.walk(node)) or _wrapped(node, names))
         ):
             yield Sign("metric", plain(node, names), node.lineno, "evaluates something else than the trained model")
+
+
+def _wrapped(node: ast.Call, names: Names) -> bool:
+    """Whether what is evaluated is a function of this module's own rather than a model."""
+    given = [n.id for n in node.args[:1] if isinstance(n, ast.Name)]
+    for n in names.nodes:
+        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) and n.name in given:
+            return True
+        if (
+            isinstance(n, ast.Assign)
+            and isinstance(n.value, ast.Lambda)
+            and any(isinstance(target, ast.Name) and target.id in given for target in n.targets)
+        ):
+            return True
+    return False
 
 
 def _measured_names(names: Names) -> dict[str, int]:
@@ -153,10 +168,10 @@ class _Unseeded(ast.NodeTransformer):
         self._names = names
 
     def _seeds(self, node: ast.AST) -> bool:
-        called = isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name))
-        if not called:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, (ast.Attribute, ast.Name)):
             return False
-        assert isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name))
+        if self._names.of(node.func) == "device.start":
+            return True
         name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
         return bool(_SEED.search(name)) or name == "default_rng"
 

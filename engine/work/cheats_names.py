@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 
-_BUILTINS = frozenset(dir(builtins))
+_BUILTINS = frozenset({*dir(builtins), "__builtins__"})
 _PASSES = 3
 """Aliases of aliases are followed so often."""
 
@@ -18,15 +18,17 @@ class Names:
         """Every node of the module."""
         self.imported: dict[str, str] = {}
         """Names bound by an import, with what they stand for."""
+        self.imported_again: list[tuple[str, str, int]] = []
+        """(name, what it stands for now, line) of each import that binds a name to something else than one before."""
         self._aliases: dict[str, str] = {}
         for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     whole = alias.name if alias.asname else alias.name.partition(".")[0]
-                    self.imported.setdefault(alias.asname or whole, whole)
+                    self._bind(alias.asname or whole, whole, node.lineno)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
-                    self.imported.setdefault(alias.asname or alias.name, f"{node.module}.{alias.name}")
+                    self._bind(alias.asname or alias.name, f"{node.module}.{alias.name}", node.lineno)
         self._bound = {n.id for n in self.nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         self._bound |= {
             n.name for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
@@ -37,6 +39,10 @@ class Names:
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
                 if isinstance(target, ast.Name) and (found := self.of(node.value)):
                     self._aliases.setdefault(target.id, found)
+
+    def _bind(self, name: str, origin: str, line: int) -> None:
+        if self.imported.setdefault(name, origin) != origin:
+            self.imported_again.append((name, origin, line))
 
     def of(self, node: ast.AST) -> str:
         """Where the expression comes from, dotted (`os.environ`, `builtins.open`, `prepare.f()`); "" = from here."""
@@ -69,7 +75,7 @@ class Names:
 
 
 def text_of(node: ast.AST) -> str:
-    """The text that a literal, a sum of literals or an f-string without fields is; "" when it is none."""
+    """The text that literals make: one, a sum, a join, chr(), decode(), an f-string without fields; "" for another."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -77,6 +83,19 @@ def text_of(node: ast.AST) -> str:
         return left + right if left and right else ""
     if isinstance(node, ast.JoinedStr):
         return "".join(text_of(part) for part in node.values)
+    return _made(node) if isinstance(node, ast.Call) else ""
+
+
+def _made(node: ast.Call) -> str:
+    function, first = node.func, node.args[0] if node.args else None
+    if isinstance(function, ast.Name) and function.id == "chr" and isinstance(first, ast.Constant):
+        return chr(first.value) if isinstance(first.value, int) and 0 <= first.value < 0x110000 else ""
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant):
+        value = function.value.value
+        if function.attr == "decode" and isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        if function.attr == "join" and isinstance(value, str) and isinstance(first, (ast.List, ast.Tuple)):
+            return value.join(text_of(part) for part in first.elts)
     return ""
 
 

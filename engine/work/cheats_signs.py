@@ -10,12 +10,14 @@ from typing import Literal
 import msgspec
 
 from engine.work.cheats_names import Names, root, text_of
-from engine.work.cheats_reach import METHODS, PINNED, SETTINGS, WORDS, reached
+from engine.work.cheats_reach import INSIDES, METHODS, PINNED, SETTINGS, WORDS, reached
 
-GIVEN = frozenset({"OVERNIGHT_SEED", "OVERNIGHT_BUDGET", "OVERNIGHT_WEIGHTS"})
+GIVEN = frozenset({"OVERNIGHT_SEED", "OVERNIGHT_BUDGET", "OVERNIGHT_WEIGHTS", "OVERNIGHT_FIT"})
 """What the engine gives to a run to read."""
 FIXED = ("time", "math", "os", "sys", "builtins", "numpy", "torch", "statistics", "random", "gc", "datetime", "io")
 """Libraries that measure and evaluation stand on: their attributes are not to be replaced."""
+HANDED = (*PINNED, "time", "datetime", "builtins", "sys", "math")
+_LOOKS = tuple(f"builtins.{name}" for name in ("getattr", "hasattr", "setattr", "delattr", "vars", "type", "print"))
 _RECORDS = re.compile(
     r"\.overnight\b|autoresearch\.(jsonl|sh|checks)|\brun\.log\b|benchmark\.out|journal\.jsonl|"
     r"\bval\.(tokens|ends)|shard_\d|/proc/(self|\d)|\.git/"
@@ -39,27 +41,43 @@ def signs(names: Names) -> Iterator[Sign]:
     documents = _docstrings(names.nodes)
     called: dict[int, ast.AST] = {id(n.func): n for n in names.nodes if isinstance(n, ast.Call)}
     inner = {id(n.value) for n in names.nodes if isinstance(n, (ast.Attribute, ast.Subscript)) and names.of(n)}
+    for name, origin, line in names.imported_again:
+        yield from _rebound(name, names, line)
+        if origin.partition(".")[0] in PINNED:
+            yield from _rebound(origin.rpartition(".")[2], names, line)
     for node in names.nodes:
         line = getattr(node, "lineno", 0)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from _imports(node)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
             yield from _texts(node.value, line)
-        elif isinstance(node, (ast.BinOp, ast.JoinedStr)) and (text := text_of(node)):
+        elif isinstance(node, (ast.BinOp, ast.JoinedStr, ast.Call)) and (text := text_of(node)):
             yield from _texts(text, line)
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
             if not isinstance(node.ctx, ast.Load):
                 yield from _changed(node, names, line)
             elif id(node) not in inner:
                 yield from _reaching(names.of(node), line, called.get(id(node), node), names)
+        if isinstance(node, ast.Attribute):
+            yield from _inside(node, names)
         if isinstance(node, ast.Call):
             yield from _calls(node, names, line)
+            yield from _handed(node, names)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and (
             node.name in names.imported or node.name == "print"
         ):
             yield from _rebound(node.name, names, line)
         if isinstance(node, ast.arg) and node.arg in ("evaluate_bpb", "print"):
             yield from _rebound(node.arg, names, line)
+        if caught := _caught(node):
+            yield from _rebound(caught, names, line)
+
+
+def _caught(node: ast.AST) -> str:
+    """The name that an except clause or a pattern binds."""
+    if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        return node.name or ""
+    return node.rest or "" if isinstance(node, ast.MatchMapping) else ""
 
 
 def _docstrings(nodes: list[ast.AST]) -> set[int]:
@@ -80,8 +98,10 @@ def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[Sign]:
         if alias.name == "*" and base[:-1] not in PINNED:
             continue
         found = ("data", dotted) if alias.name == "*" else reached(dotted)
-        if found is None and (dotted == "builtins" or dotted.startswith("builtins.")):
+        if found is None and dotted.partition(".")[0] == "builtins":
             found = ("code", "builtins")
+        if found is None and dotted.startswith("_") and not dotted.startswith("__future__"):
+            found = ("native", dotted)
         if found:
             yield Sign(found[0], f"import {dotted}", node.lineno, f"imports {dotted}: {WORDS[found[0]]}")
 
@@ -96,6 +116,22 @@ def _reaching(dotted: str, line: int, node: ast.AST, names: Names) -> Iterator[S
         yield Sign(found[0], plain(node, names), line, f"uses {shown}: {WORDS[found[0]]}")
     elif dotted.startswith("prepare.") and any(part.startswith("__") for part in dotted.split(".")):
         yield Sign("evaluation", plain(node, names), line, f"reaches into {dotted}, which prepare.py alone owns")
+
+
+def _inside(node: ast.Attribute, names: Names) -> Iterator[Sign]:
+    if node.attr in INSIDES and isinstance(node.ctx, ast.Load) and names.of(node).partition(".")[0] not in PINNED:
+        yield Sign("code", f"inside {node.attr}", node.lineno, f"reaches for {node.attr}: {WORDS['code']}")
+
+
+def _handed(node: ast.Call, names: Names) -> Iterator[Sign]:
+    """A module that is handed to something could be changed by it under any name."""
+    if names.of(node.func) in _LOOKS:
+        return
+    for value in (*node.args, *(keyword.value for keyword in node.keywords)):
+        top, _, rest = names.of(value).partition(".")
+        if top in HANDED and rest in ("", "vars()", "__dict__"):
+            text = f"hands {names.of(value)} to something else, which could change it; use what it offers by its name"
+            yield Sign("evaluation" if top in PINNED else "patched", plain(node, names), node.lineno, text)
 
 
 def _texts(text: str, line: int) -> Iterator[Sign]:

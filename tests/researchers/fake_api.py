@@ -12,15 +12,17 @@ USAGE = (1000, 50)
 """Input and output tokens that each whole answer reports."""
 
 Play = dict[str, Any]
-"""One answer: {"answer": object} by the tool, {"text": str}, {"refusal": str}, {"arguments": str} raw by the tool,
-{"status": int, "headers": {}, "body": {}}, {"stall": True}, {"cut": object} (half of it, then the connection ends),
-{"endless": True}. With "pieces" the answer comes in so many parts."""
+"""One answer: {"answer": object} by the tool, {"look": arguments} by the tool history, {"text": str}, {"refusal": str},
+{"arguments": str} raw by the tool, {"status": int, "headers": {}, "body": {}}, {"stall": True}, {"cut": object} (half
+of it, then the connection ends), {"endless": True}. With "pieces" the answer comes in so many parts."""
+Part = Play | Callable[[dict[str, Any]], Play]
+"""A play, or one made from the request's body."""
 
 
 class FakeApi:
     """Plays `plays` in order, then repeats the last. `requests` are the bodies, `headers` the headers received."""
 
-    def __init__(self, plays: list[Play]) -> None:
+    def __init__(self, plays: list[Part]) -> None:
         self.plays, self.requests, self.headers = plays, list[dict[str, Any]](), list[dict[str, str]]()
         self.released, self.asked = threading.Event(), threading.Event()
         api = self
@@ -40,7 +42,8 @@ class FakeApi:
 
     def serve(self, to: BaseHTTPRequestHandler) -> None:
         body = json.loads(to.rfile.read(int(to.headers["Content-Length"])))
-        play = self.plays[min(len(self.requests), len(self.plays) - 1)]
+        part = self.plays[min(len(self.requests), len(self.plays) - 1)]
+        play = part(body) if callable(part) else part
         self.headers.append({name.lower(): value for name, value in to.headers.items()})
         self.requests.append(body)
         self.asked.set()
@@ -84,7 +87,7 @@ class FakeApi:
 
 
 @contextmanager
-def fake_api(*plays: Play) -> Iterator[FakeApi]:
+def fake_api(*plays: Part) -> Iterator[FakeApi]:
     """A running server."""
     api = FakeApi(list(plays))
     thread = threading.Thread(target=api.server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -102,11 +105,15 @@ def _parts(play: Play) -> tuple[str, list[str]]:
     """What is streamed ("tool", "text", "refusal") in which pieces."""
     kind = "text" if "text" in play else "refusal" if "refusal" in play else "tool"
     whole = play.get("text") or play.get("refusal") or play.get("arguments")
-    whole = whole or json.dumps(play.get("answer", play.get("cut", {})))
+    whole = whole or json.dumps(play.get("answer", play.get("look", play.get("cut", {}))))
     if "cut" in play:
         return kind, [whole[: len(whole) // 2]]
     size = max(1, -(-len(whole) // play.get("pieces", 1)))
     return kind, [whole[at : at + size] for at in range(0, len(whole), size)]
+
+
+def _tool(play: Play) -> str:
+    return "history" if "look" in play else "propose"
 
 
 def _endless(play: Play, piece: Callable[[str], str]) -> Iterator[str]:
@@ -128,7 +135,7 @@ def _openai(play: Play) -> Iterator[str]:
         if kind != "tool":
             yield chunk({"content" if kind == "text" else "refusal": text})
         elif number == 0:
-            call = {"index": 0, "id": "t1", "type": "function", "function": {"name": "propose", "arguments": text}}
+            call = {"index": 0, "id": "t1", "type": "function", "function": {"name": _tool(play), "arguments": text}}
             yield chunk({"tool_calls": [call]})
         else:
             yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": text}}]})
@@ -147,9 +154,16 @@ def _anthropic(play: Play) -> Iterator[str]:
     def event(name: str, **body: Any) -> str:
         return f"event: {name}\ndata: {json.dumps({'type': name, **body})}\n\n"
 
-    message = {"id": "m1", "type": "message", "role": "assistant", "model": "toy", "content": [], "stop_reason": None}
+    message: dict[str, Any] = {
+        "id": "m1",
+        "type": "message",
+        "role": "assistant",
+        "model": "toy",
+        "content": [],
+        "stop_reason": None,
+    }
     yield event("message_start", message={**message, "usage": {"input_tokens": USAGE[0], "output_tokens": 1}})
-    tool = {"type": "tool_use", "id": "t1", "name": "propose", "input": {}}
+    tool = {"type": "tool_use", "id": "t1", "name": _tool(play), "input": {}}
     yield event("content_block_start", index=0, content_block=tool if kind == "tool" else {"type": "text", "text": ""})
     part = ("input_json_delta", "partial_json") if kind == "tool" else ("text_delta", "text")
     yield from _endless(
@@ -178,7 +192,7 @@ def _google(play: Play) -> Iterator[str]:
     if "cut" in play:
         yield chunk({"text": "I would"})[:-20]
     elif kind == "tool" and "arguments" not in play:  # this protocol's arguments are no text that could be malformed
-        yield chunk({"functionCall": {"name": "propose", "args": json.loads("".join(pieces))}}, "STOP")
+        yield chunk({"functionCall": {"name": _tool(play), "args": json.loads("".join(pieces))}}, "STOP")
     else:
         for text in pieces:
             yield chunk({"text": text})

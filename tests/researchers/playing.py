@@ -139,9 +139,11 @@ class Play:
             failures_in_row=failures,
             messages=messages,
             refusals=refusals,
-            tried=frozenset(
-                e.fingerprint for e in self.results if e.champion == self.champion.run and "interrupted" not in e.flags
-            ),
+            tried={
+                e.fingerprint: f"run {e.run}"
+                for e in self.results
+                if e.champion == self.champion.run and "interrupted" not in e.flags
+            },
         )
 
     def restart(self) -> None:

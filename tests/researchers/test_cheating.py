@@ -1,5 +1,6 @@
 """A researcher that cheats in every known way, against the real engine: nothing is kept, and each reason is told."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -75,28 +76,52 @@ SEEN_BEFORE = {
         "OVERNIGHT_SEED in the environment",
     ),
 }
+ELSEWHERE = {
+    "the pinned measure": ("abs(weight)", "0", "prepare.py"),
+    "the benchmark": ("train.py > run.log", "train.py --fast > run.log", "autoresearch.sh"),
+    "the packages": ("dependencies = []", 'dependencies = ["fastmath"]', "pyproject.toml"),
+}
+"""Changes of files that are not the researcher's: what is replaced, by what, in which file."""
 SEEN_AFTER = {
     "more steps than given": ("steps < LIMIT", "steps < 3 * LIMIT", "budget_exceeded"),
+    "a pinned file rewritten by a name in pieces": (
+        MEASURE,
+        "    import logging\n    at = __file__.replace('train', 'prep' + 'are')\n"
+        f"    logging.FileHandler(at).stream.write('#')\n{MEASURE}",
+        "pinned_changed",
+    ),
+    "its own source rewritten": (
+        MEASURE,
+        f"    import logging\n    logging.FileHandler(__file__).stream.write('#')\n{MEASURE}",
+        "editable_changed",
+    ),
     "seconds that never were": ('{time.perf_counter() - began:.3f}")', '{steps * 1e6:.3f}")', "clock_disagrees"),
 }
 
 
 class Cheat:
-    """Proposes each cheat together with a real improvement, and insists when it is refused."""
+    """Proposes each cheat together with a real improvement, and insists when it is refused.
+
+    A cheat: what is replaced, by what, and in which file where that is not train.py.
+    """
 
     name = "cheat"
 
-    def __init__(self, cheats: list[tuple[str, str]], better: bool = True) -> None:
+    def __init__(self, cheats: Sequence[tuple[str, ...]], better: bool = True) -> None:
         self.cheats, self.better, self.first, self.heard = cheats, better, 0, list[str]()
 
     def propose(self, brief: Brief) -> Proposal:
         self.first = self.first or brief.run
         self.heard += brief.refusals
-        old, new = self.cheats[(brief.run - self.first) % len(self.cheats)]
-        text = brief.files["train.py"]
-        assert old in text
-        changed = text.replace(old, new)
-        return Proposal(f"cheat {brief.run}", {"train.py": changed.replace(*BETTER) if self.better else changed})
+        old, new, *where = self.cheats[(brief.run - self.first) % len(self.cheats)]
+        files = dict(brief.files)
+        for name in where or ["train.py"]:
+            text = files.get(name) or (brief.session / name).read_text()
+            assert old in text
+            files[name] = text.replace(old, new)
+        if self.better:
+            files["train.py"] = files["train.py"].replace(*BETTER)
+        return Proposal(f"cheat {brief.run}", files, usage={"cost_usd": 0.25, "input_tokens": 1000.0})
 
     def learn(self, brief: Brief, experiment: Experiment) -> dict[str, str]:
         return {"result": experiment.reason}
@@ -105,13 +130,18 @@ class Cheat:
         pass
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    made = Lab(tmp_path / "toy", benchmark=BENCHMARK)
+def measured(root: Path) -> Lab:
+    """A toy session whose train.py is measured by its prepare.py, as the template is."""
+    made = Lab(root / "toy", benchmark=BENCHMARK)
     (made.root / "train.py").write_text(TRAIN)
     (made.root / "prepare.py").write_text(PREPARE)
     made.git("commit", "-qam", "session: a toy that is measured")
     return made
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return measured(tmp_path)
 
 
 def night(lab: Lab, cheat: Cheat, monkeypatch: pytest.MonkeyPatch) -> State:
@@ -138,6 +168,16 @@ def test_no_cheat_that_can_be_seen_in_the_code_is_ever_trained(lab: Lab, monkeyp
         assert any(reason in heard for heard in cheat.heard), "the researcher was told"
     assert state.champion is not None and state.champion.is_baseline
     assert (lab.root / "train.py").read_text() == TRAIN
+
+
+def test_no_file_but_the_editable_ones_is_ever_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: (lab.root / name).read_text() for _, _, name in ELSEWHERE.values()}
+    state = night(lab, Cheat(list(ELSEWHERE.values())), monkeypatch)
+    for (_, _, file), experiment in zip(ELSEWHERE.values(), state.experiments[1:], strict=True):
+        assert experiment.status != "keep" and not experiment.trials
+        assert f"{file} is outside the scope" in experiment.reason
+        assert (lab.root / file).read_text() == before[file]
+        assert experiment.usage["cost_usd"] == pytest.approx(0.75), "three refused proposals were paid"
 
 
 def test_the_seed_alone_is_no_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

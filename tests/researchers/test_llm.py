@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.researchers.base import Brief, Mend, Message, Proposal, ResearcherFailed
 from engine.researchers.llm import Model
+from engine.researchers.prompt.quoting import DATA
 from engine.session.settings import Researcher
 from tests.researchers.briefs import CODE, brief, result
 from tests.researchers.fake_api import KEY, USAGE, FakeApi, Play, fake_api
+from tests.researchers.test_prompt_results import many
 
 pytest.importorskip("pydantic_ai", reason="the extra `llm` is not installed")
 
@@ -24,6 +27,7 @@ GOOD: dict[str, Any] = {
 }
 OFF: dict[str, Any] = {**GOOD, "edits": [{"file": "train.py", "search": "LR = 0.12", "replace": "LR = 0.2"}]}
 CHANGED = CODE.replace("0.1", "0.2")
+LOOKS = 8
 PATIENCE_S = 60.0
 
 
@@ -46,7 +50,7 @@ def settings(api: FakeApi, protocol: str, timeout_s: float = PATIENCE_S, key_env
 
 
 def asked(root: Path, researcher: Researcher, **more: Any) -> Proposal:
-    given: Brief = brief(root, researcher=researcher, **more)
+    given: Brief = brief(root, *more.pop("results", ()), researcher=researcher, **more)
     return Model(root, given.settings).propose(given)
 
 
@@ -87,6 +91,27 @@ def test_an_edit_that_does_not_apply_goes_back_with_the_reason(tmp_path: Path, p
     assert "does not occur in train.py" in sent(api.requests[1]) and "LR = 0.1  # rate" in sent(api.requests[1])
     assert made.usage["input_tokens"] == 2 * USAGE[0]
     assert "sent back: edit 1" in (tmp_path / "run/researcher.log").read_text()
+
+
+def test_a_model_looks_up_what_the_prompt_shortens_before_it_answers(tmp_path: Path, protocol: str) -> None:
+    looks: list[Play] = [{"look": {"query": "idea 1234"}}, {"look": {"query": "run 77", "page": 1}, "pages": 3}]
+    with fake_api(*looks, {"answer": OFF}, {"answer": GOOD}) as api:
+        given = msgspec.structs.replace(settings(api, protocol), prompt_tokens=6000)
+        made = asked(tmp_path, given, results=many(2000))
+    assert made.files == {"train.py": CHANGED}
+    assert "stands whole in what the tool `history` finds" in sent(api.requests[0])
+    assert "because of reason 1234" in sent(api.requests[1]) and "because of reason 77" in sent(api.requests[2])
+    assert "because of reason 1234" not in sent(api.requests[0]) and DATA in sent(api.requests[1])
+    log = (tmp_path / "run/researcher.log").read_text()
+    assert "looks up 'idea 1234', page 1" in log and log.count("the one before could not be used") == 1
+
+
+def test_a_model_that_only_looks_things_up_is_told_to_answer_and_then_fails(tmp_path: Path, protocol: str) -> None:
+    with fake_api({"look": {}}) as api:
+        error = failed(tmp_path, settings(api, protocol))
+    assert error.kind == "bad_answer" and "proposed nothing" in str(error)
+    told = [sent(request).count("which is all that is allowed") for request in api.requests]
+    assert told[LOOKS] == 0 and told[LOOKS + 1] == 1 and len(told) == 2 * LOOKS + 4
 
 
 def test_malformed_answers_go_back_until_one_is_well_formed(tmp_path: Path, protocol: str) -> None:

@@ -1,16 +1,26 @@
 """Results in a prompt: the newest in full, older ones shorter, and nothing left out without saying so."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.researchers.prompt import build
-from engine.researchers.prompt.results import IN_FULL, history
+from engine.researchers.prompt.results import IN_FULL
+from engine.researchers.prompt.results import history as told
 from engine.researchers.prompt.size import cost, tokens
 from engine.session.settings import Metric, Researcher
 from engine.session.state import Experiment
 from tests.researchers.briefs import brief, result
 
 LEFT = re.compile(r"\((\d+) more do not fit")
+
+
+WHERE = "the archive"
+
+
+def history(results: Sequence[Experiment], metric: Metric, room: int) -> str:
+    """Told of, with the archive's name."""
+    return told(results, metric, room, WHERE)
 
 
 def many(count: int, hint: str = "then go on with {}") -> list[Experiment]:

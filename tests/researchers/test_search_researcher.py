@@ -208,7 +208,7 @@ def test_a_proposal_stays_cheap_after_five_thousand_results(tmp_path: Path) -> N
     assert time.process_time() - began < 5.0  # no quadratic work; the bench has the figure
 
 
-@pytest.mark.parametrize("kind", ["grow", "nonsense"])
+@pytest.mark.parametrize("kind", ["nonsense"])
 def test_a_researcher_that_is_not_there_is_refused_naming_what_is(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ResearcherFailed, match=rf"researcher.kind is '{kind}'.*supported: search"):
         make(kind, Settings(), tmp_path)

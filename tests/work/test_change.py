@@ -15,7 +15,7 @@ def edited(old: str, new: str) -> dict[str, str]:
 
 
 def reasons(new: dict[str, str], allowed: frozenset[str] | None = frozenset({"torch", "prepare"})) -> list[str]:
-    return check(OLD, new, ["train.py"], allowed, frozenset())
+    return check(OLD, new, ["train.py"], allowed, {})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_any_text_has_a_fingerprint_and_a_size(text: str) -> None:
     assert len(fingerprint({"train.py": text})) == 64
     assert net_lines({"train.py": text}, {"train.py": text}) == 0
     assert net_lines({}, {"train.py": text}) == -net_lines({"train.py": text}, {})
-    check({"train.py": "x = 1"}, {"train.py": text}, ["train.py"], frozenset(), frozenset())
+    check({"train.py": "x = 1"}, {"train.py": text}, ["train.py"], frozenset(), {})
 
 
 def test_only_lines_of_code_are_counted() -> None:
@@ -65,9 +65,10 @@ def test_only_lines_of_code_are_counted() -> None:
 
 
 def test_a_change_already_tried_is_sent_back_under_any_other_wording() -> None:
-    tried = frozenset({fingerprint(edited("0.04", "0.05"))})
+    tried = {fingerprint(edited("0.04", "0.05")): "run 7, val_bpb 1.2, 0.1 worse; discard"}
     assert check(OLD, edited("0.04  # rate", "5e-2"), ["train.py"], None, tried) == [
-        "this change was already tried on this champion, with the same code; propose another"
+        "this change was already tried on this champion, with the same code: run 7, val_bpb 1.2, 0.1 worse; discard; "
+        "propose another"
     ]
 
 
@@ -109,4 +110,4 @@ def test_only_listed_modules_may_be_imported() -> None:
 def test_what_the_champion_imports_and_files_of_the_change_may_be_imported() -> None:
     old = {"train.py": "import odd\n", "model.py": ""}
     new = {"train.py": "import odd, model\nfrom . import model\nx = 1\n", "model.py": "import odd\n"}
-    assert check(old, new, ["train.py", "model.py"], frozenset(), frozenset()) == []
+    assert check(old, new, ["train.py", "model.py"], frozenset(), {}) == []

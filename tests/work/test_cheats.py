@@ -16,7 +16,7 @@ from engine.work.constants import read_constants, set_constant
 
 TEMPLATE = (assets_dir() / "train.py").read_text()
 IMPORT = "import torch\n"
-MEASURE = "    bpb, val_loss = evaluate_bpb(run, batch, DEVICE)\n"
+MEASURE = "    bpb, val_loss = evaluate_bpb(run, rows, DEVICE)\n"
 PRINTED = '"val_bpb": f"{bpb:.6f}"'
 LIMIT = 'LIMIT = float(os.environ.get("OVERNIGHT_BUDGET") or BUDGET)'
 SEED = 'SEED = int(os.environ.get("OVERNIGHT_SEED", "1337"))'
@@ -107,6 +107,33 @@ REACHING = {
     "another print": ("metric", "def print(*a, **k):\n    pass"),
     "another output": ("metric", "sys.stdout = None"),
     "native code": ("native", "import ctypes"),
+    "the measure imported over": ("evaluation", "from math import sqrt as evaluate_bpb"),
+    "a pinned module imported over": ("evaluation", "import math as attention"),
+    "the measure caught": ("evaluation", "try:\n    pass\nexcept Exception as evaluate_bpb:\n    pass"),
+    "the measure matched": ("evaluation", "match 1:\n    case evaluate_bpb:\n        pass"),
+    "prepare handed on": ("evaluation", "import prepare\nobject.__setattr__(prepare, 'evaluate_bpb', None)"),
+    "prepare's dictionary handed on": (
+        "evaluation",
+        "import operator, prepare\noperator.setitem(vars(prepare), 'x', 1)",
+    ),
+    "the clock handed on": ("patched", "object.__setattr__(time, 'perf_counter', None)"),
+    "builtins by their other name": ("patched", "__builtins__.print = None"),
+    "the module's loader": ("modules", "__loader__.get_data('prepare.py')"),
+    "every class there is": ("code", "().__class__.__base__.__subclasses__()"),
+    "a function's globals": ("code", "loss.__globals__['x'] = 1"),
+    "the system's own calls": ("native", "import posix\nposix.system('true')"),
+    "an inner module": ("native", "import _posixsubprocess"),
+    "a file by gzip": ("data", "import gzip\ngzip.open('val.bin')"),
+    "a file by its number": ("data", "os.pread(3, 10, 0)"),
+    "a storage of a file": ("data", "torch.UntypedStorage.from_file('val.bin', False, 10)"),
+    "a compiler": ("native", "from torch.utils.cpp_extension import load_inline"),
+    "an end before the measure": ("process", "os._exit(0)"),
+    "a process by asyncio": ("process", "import asyncio\nasyncio.create_subprocess_exec('true')"),
+    "bytes to the output": ("metric", "sys.stdout.buffer.write(line)"),
+    "a redirected output": ("metric", "import contextlib\ncontextlib.redirect_stdout(None)"),
+    "a joined constant": ("metric", "print(''.join(['val', '_bpb', ': 0.5']))"),
+    "a decoded constant": ("metric", "print(b'val_bpb: 0.5'.decode())"),
+    "a spelled constant": ("metric", "print(chr(118) + 'al_bpb: 0.5')"),
 }
 
 
@@ -130,15 +157,20 @@ REPLACING = {
     "a metric changed after it was measured": ("metric", MEASURE, MEASURE + "    bpb -= 0.1\n"),
     "the better of two": ("metric", MEASURE, MEASURE + "    bpb = min(bpb, 0.9)\n"),
     "another model than the trained one": ("metric", "evaluate_bpb(run,", "evaluate_bpb(lambda x, y: run(x, y) * 0.9,"),
+    "a function around the trained model": (
+        "metric",
+        MEASURE,
+        "    inner = run\n    def run(x, y):\n        return inner(x, y) * 0.9\n" + MEASURE,
+    ),
     "no measure": ("evaluation", MEASURE, "    bpb, val_loss = 0.5, 0.5\n"),
     "a longer budget": ("budget", LIMIT, LIMIT + " * 2"),
     "a budget of its own": ("budget", LIMIT, "LIMIT = 1000.0"),
     "a budget raised later": ("budget", LIMIT, LIMIT + "\nLIMIT *= 2"),
     "the default seed": ("seed", '"OVERNIGHT_SEED", "1337"', '"OVERNIGHT_SEED", "1338"'),
-    "a seed beside the given one": ("seed", "torch.manual_seed(SEED)", "torch.manual_seed(SEED + 1)"),
+    "a seed beside the given one": ("seed", "device.start(SEED)", "device.start(SEED + 1)"),
     "a seed of its own": ("seed", SEED, "SEED = 42"),
     "the seed of the batches": ("seed", "training_batches(batch, SEED, DEVICE)", "training_batches(batch, 7, DEVICE)"),
-    "one more seed": ("seed", "torch.manual_seed(SEED)", "torch.manual_seed(SEED)\n    torch.manual_seed(5)"),
+    "one more seed": ("seed", "device.start(SEED)", "device.start(SEED)\n    torch.manual_seed(5)"),
 }
 
 
@@ -150,7 +182,10 @@ def test_what_is_put_in_place_of_the_measurement_is_told(name: str) -> None:
 
 
 HONEST = {
-    "another activation": ("F.relu(self.up(x)).square()", "F.gelu(self.up(x))"),
+    "another activation": (
+        "fused.squared_relu_mlp(x, self.up.weight, self.down.weight)",
+        "self.down(F.gelu(self.up(x)))",
+    ),
     "allocator settings": (IMPORT, 'os.environ["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"\n' + IMPORT),
     "library settings": (
         "    model = make_model()",
@@ -162,11 +197,13 @@ HONEST = {
     "an average of weights": (MEASURE, "    for p in model.parameters():\n        p.data.mul_(1.0)\n" + MEASURE),
     "the measured number under another name": (MEASURE, MEASURE + "    shown = bpb\n"),
     "a seed with something else": (
-        "torch.manual_seed(SEED)",
-        "torch.manual_seed(SEED + 1)\n    torch.set_num_threads(2)",
+        "device.start(SEED)",
+        "device.start(SEED + 1)\n    torch.set_num_threads(2)",
     ),
     "getattr of a model": (MEASURE, "    width = getattr(model, name, None)\n" + MEASURE),
-    "a new schedule": ("return 1.0\n", "return 1.0 - 0.1 * math.sin(progress)\n"),
+    "a new schedule": ("* left\n", "* left - 0.1 * math.sin(progress)\n"),
+    "saved weights, as the engine asks": ("save_weights(model, path)", "save_weights(model.half(), path)"),
+    "a device by its name": (MEASURE, "    x = torch.zeros(1, device=DEVICE)\n" + MEASURE),
     "a reference to the budget": ("    print()\n", '    print(f"{LIMIT} {BUDGET_UNIT}")\n'),
 }
 
@@ -178,8 +215,16 @@ def test_an_honest_change_is_left_alone(name: str) -> None:
     assert looked(TEMPLATE.replace(old, new)) == []
 
 
-def test_the_template_itself_shows_only_the_weights_that_the_engine_asks_for() -> None:
-    assert [f.text.split(":")[0] for f in looked(TEMPLATE, "")] == ["uses torch.save"]
+def test_the_template_itself_shows_nothing() -> None:
+    assert looked(TEMPLATE, "") == []
+
+
+def test_a_cheat_cannot_hide_behind_an_expression_that_nests_too_deeply_to_be_looked_at() -> None:
+    deep = "deep = " + " + ".join(["1"] * 1500)
+    (found,) = looked(in_main(f"{deep}\nimport subprocess"))
+    assert found.severity == "refuse" and "too deeply" in found.text
+    champion = in_main(deep)
+    assert [f.severity for f in looked(champion.replace("DEPTH = 2", "DEPTH = 3"), champion)] == ["flag"]
 
 
 @pytest.mark.parametrize("name", ["subprocess", "a read file", "the clock", "exec"])
@@ -198,7 +243,7 @@ def test_what_cannot_be_parsed_is_left_to_the_parser() -> None:
 
 def test_the_check_of_a_change_gives_the_reason_to_the_researcher() -> None:
     new = {"train.py": in_main("import subprocess")}
-    (reason,) = check({"train.py": TEMPLATE}, new, ["train.py"], None, frozenset())
+    (reason,) = check({"train.py": TEMPLATE}, new, ["train.py"], None, {})
     assert "imports subprocess" in reason and re.match(r"train\.py, line \d+: ", reason)
 
 

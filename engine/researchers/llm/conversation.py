@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterable, Mapping
 
 from pydantic import ValidationError
-from pydantic_ai import Agent, ModelRetry, RunContext, TextOutput, ToolOutput, capture_run_messages
+from pydantic_ai import Agent, ModelRetry, RunContext, TextOutput, Tool, ToolOutput, capture_run_messages
 from pydantic_ai.messages import (
     AgentStreamEvent,
     ModelMessage,
@@ -19,7 +19,7 @@ from pydantic_ai.messages import (
     ToolCallPart,
     ToolCallPartDelta,
 )
-from pydantic_ai.usage import RunUsage
+from pydantic_ai.usage import RunUsage, UsageLimits
 
 from engine.researchers.base import ResearcherFailed
 from engine.researchers.llm import answer as forms
@@ -28,20 +28,28 @@ from engine.researchers.llm.edits import EditRefused, applied
 from engine.researchers.llm.failures import causes, failure
 from engine.researchers.llm.provider import Chosen, make
 from engine.researchers.llm.transcript import Transcript, Unescaped
+from engine.researchers.prompt.archive import Pages
 
 CORRECTIONS = 3
 """How often an answer that cannot be used goes back to the model with the reason."""
+LOOKS = 8
+"""How often it may look up earlier results."""
+_REQUESTS = 2 * LOOKS + CORRECTIONS + 1  # it may go on asking in vain for a while after its last look
 
 
 class Conversation:
-    """Asks the `chosen` model to change `files`; `usage` counts also what failed."""
+    """Asks the `chosen` model to change `files`, with `pages` to look things up; `usage` counts failures too."""
 
-    def __init__(self, chosen: Chosen, files: Mapping[str, str], editable: list[str], log: Transcript) -> None:
-        self._chosen, self._files, self._editable, self._log = chosen, files, editable, log
+    def __init__(
+        self, chosen: Chosen, files: Mapping[str, str], editable: list[str], pages: Pages, log: Transcript
+    ) -> None:
+        self._chosen, self._files, self._editable, self._pages, self._log = chosen, files, editable, pages, log
         self._model = f"{chosen.protocol}:{chosen.name}"
         self._used = RunUsage()
         self._messages: list[ModelMessage] = []
-        self._answers = 0
+        self._answers = self._looks = 0
+        self._looking = False
+        """Whether the answer that has begun goes on after it looked something up."""
         self._unusable: ResearcherFailed | None = None
         """What was wrong with the last answer."""
 
@@ -55,7 +63,8 @@ class Conversation:
                         ToolOutput(forms.Answer, name="propose", description="Propose one change."),
                         TextOutput(self._from_text),
                     ],
-                    retries={"output": CORRECTIONS},
+                    retries={"output": CORRECTIONS, "tools": CORRECTIONS},
+                    tools=[Tool(self._look_up, name="history", sequential=True)],
                 )
                 async with asyncio.timeout(timeout_s):
                     return await self._ask(agent, prompt)
@@ -72,8 +81,27 @@ class Conversation:
             return given
 
         with capture_run_messages() as self._messages:
-            result = await agent.run(prompt, usage=self._used, event_stream_handler=self._listen)
+            result = await agent.run(
+                prompt,
+                usage=self._used,
+                usage_limits=UsageLimits(request_limit=_REQUESTS),
+                event_stream_handler=self._listen,
+            )
         return result.output, found
+
+    def _look_up(self, query: str = "", page: int = 1) -> str:
+        """Look up earlier experiments whole: description, reasoning, figures, verdict; newest first.
+
+        Args:
+            query: words that must all occur in a result, or a run's number, or runs such as 120-140; "" finds all
+            page: which page of what was found, from 1
+        """
+        self._looks += 1
+        self._looking = True
+        self._log.note(f"looks up {query!r}, page {page}")
+        if self._looks > LOOKS:
+            return f"You have looked up results {LOOKS} times, which is all that is allowed. Propose a change now."
+        return self._pages.page(query, page)
 
     def _told(self, error: Exception) -> ResearcherFailed:
         """`error` for the operator, with what was wrong with the last answer where that is the reason."""
@@ -113,8 +141,10 @@ class Conversation:
         readable, heard, begun = Unescaped(), 0, False
         async for event in events:
             if isinstance(event, PartStartEvent) and not begun:
-                begun, self._answers, self._unusable = True, self._answers + 1, None
-                if self._answers > 1:
+                begun, goes_on, self._looking = True, self._looking, False
+                self._answers += not goes_on
+                self._unusable = None
+                if self._answers > 1 and not goes_on:
                     self._log.note(f"answer {self._answers}; the one before could not be used")
             if isinstance(event, PartStartEvent):
                 self._log.end()

@@ -23,6 +23,7 @@ _KINDS: tuple[tuple[type[Exception], str, str], ...] = (
     (said.ModelConnectionError, "network", "could not be reached, or the connection broke"),
     (said.ModelRequestRejectedError, "failed", "rejects the request"),
     (said.ContentFilterError, "refusal", "refused to answer"),
+    (said.UsageLimitExceeded, "bad_answer", "went on looking things up and proposed nothing"),
     (said.OutputTokenLimitExceeded, "bad_answer", "was cut off by its limit of output tokens"),
     (said.UnexpectedModelBehavior, "bad_answer", "gave no usable answer"),
     (said.ModelAPIError, "server", "failed"),

@@ -11,4 +11,5 @@ Answer with one change, through the tool you are given, or else with one JSON ob
 
 Each edit's search text must stand exactly once in the file as shown above, to the letter, indentation included: take
 whole lines, as few as make it the only place. Edits are made in order. What you do not name stays as it is. You cannot
-run anything, and you see no result before the next experiment."""
+run anything, and you see no result before the next experiment. What results so far are shortened above, the tool
+`history` shows whole: by words or by a run's number, a few times before you answer."""

@@ -13,6 +13,7 @@ from engine.researchers.llm.instructions import HOW
 from engine.researchers.llm.provider import NO_KEY, choose
 from engine.researchers.llm.transcript import Transcript
 from engine.researchers.prompt import build, save
+from engine.researchers.prompt.archive import Pages
 from engine.researchers.prompt.size import tokens
 from engine.researchers.search.lessons import result_text
 from engine.session.settings import Settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from engine.researchers.llm.conversation import Conversation
 
 T = TypeVar("T")
+_PAGE_LEAST = 500  # tokens; else all that is looked up may take as many as the prompt
 _CLOSED = "the conversation was ended: the engine lets go of its researcher"
 
 
@@ -42,24 +44,26 @@ class Model:
         """One change. Errors: ResearcherFailed, its usage counting what was asked in vain."""
         settings = brief.settings.researcher
         chosen = choose(settings)
-        prompt = build(brief, HOW)
+        prompt = build(brief, HOW, "what the tool `history` finds")
         try:
-            from engine.researchers.llm.conversation import Conversation
+            from engine.researchers.llm.conversation import LOOKS, Conversation
         except ImportError as error:
             raise ResearcherFailed(
                 f"the researcher llm needs more than is installed ({error.name}): pip install 'overnight[llm]'",
                 kind="missing",
+                lasting=True,
             ) from error
         secrets = (chosen.key,) if chosen.key != NO_KEY else ()
 
         def redact(text: str) -> str:
             return redacted(text, None, *secrets)
 
+        pages = Pages((*brief.earlier, *brief.results), 3 * max(_PAGE_LEAST, settings.prompt_tokens // LOOKS))
         files = {**brief.files, **(brief.mend.files if brief.mend is not None else {})}
         try:
             save(brief.folder, prompt)
             with Transcript(brief.folder, redact) as log:
-                talk = Conversation(chosen, files, list(brief.settings.scope.editable), log)
+                talk = Conversation(chosen, files, list(brief.settings.scope.editable), pages, log)
                 log.note(f"asked {settings.model}: a prompt of at most {tokens(prompt)} tokens (prompt.md)")
                 try:
                     given, changed = self._run(talk.ask(prompt, settings.timeout_s))

@@ -37,7 +37,7 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 def choose(settings: Researcher, environment: Mapping[str, str] | None = None) -> Chosen:
-    """What researcher.model, base_url and key_env come to. Errors: ResearcherFailed (failed, credentials).
+    """What researcher.model, base_url and key_env come to. Errors: ResearcherFailed (settings, credentials).
 
     A key meant for a provider is never sent to another server: with base_url only key_env's is.
     """
@@ -46,13 +46,17 @@ def choose(settings: Researcher, environment: Mapping[str, str] | None = None) -
     if protocol not in KEYS or not name:
         raise ResearcherFailed(
             f"researcher.model is {settings.model!r}; allowed is PROTOCOL:MODEL with one of {', '.join(KEYS)},"
-            " such as 'anthropic:claude-sonnet-4-5'. Set it: overnight edit researcher.model PROTOCOL:MODEL"
+            " such as 'anthropic:claude-sonnet-4-5'. Set it: overnight edit researcher.model PROTOCOL:MODEL",
+            kind="settings",
+            lasting=True,
         )
     url = settings.base_url
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
         raise ResearcherFailed(
             f"researcher.base_url is {url!r}; allowed is a URL such as 'http://127.0.0.1:8000/v1'."
-            " Set it: overnight edit researcher.base_url URL"
+            " Set it: overnight edit researcher.base_url URL",
+            kind="settings",
+            lasting=True,
         )
     names = (settings.key_env,) if settings.key_env else () if url else KEYS[protocol]
     key = next((value for each in names if (value := environment.get(each, "").strip())), "")
@@ -61,6 +65,7 @@ def choose(settings: Researcher, environment: Mapping[str, str] | None = None) -
             f"no key for {settings.model}: the engine's environment has no {' or '.join(names)}."
             " Set it before `overnight start`, or name another variable: overnight edit researcher.key_env NAME",
             kind="credentials",
+            lasting=True,
         )
     return Chosen(protocol, name, url, key or NO_KEY)
 

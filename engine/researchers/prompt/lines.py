@@ -1,6 +1,6 @@
 """One result in a prompt: in full, as one tight line, or merged with others that changed the same."""
 
-from collections.abc import Mapping
+import re
 
 import msgspec
 
@@ -71,19 +71,22 @@ def tight(experiment: Experiment, seen: dict[str, int]) -> str:
 
 
 class Merged(msgspec.Struct):
-    """All older results with one and the same description: how many, what came of them, the best, their texts."""
+    """All older results that changed the same: how many, what came of them, the best, their runs, their texts."""
 
     name: str
     count: int = 0
     outcomes: dict[str, int] = {}
     best: float | None = None
     best_run: int = 0
+    first: list[int] = []
     last: int = 0
     texts: dict[str, None] = {}
 
     def add(self, experiment: Experiment, direction: str) -> None:
         """Count one more."""
         self.count, self.last = self.count + 1, experiment.run
+        if self.count <= RUNS_NAMED:
+            self.first.append(experiment.run)
         status = experiment.status or "no result"
         self.outcomes[status] = self.outcomes.get(status, 0) + 1
         if experiment.valid and experiment.metric is not None:
@@ -91,16 +94,38 @@ class Merged(msgspec.Struct):
             self.best, self.best_run = (experiment.metric, experiment.run) if better else (self.best, self.best_run)
 
     def shown(self, texts: bool) -> str:
-        """`0.02→0.03 ×3 (1 keep, 2 discard) best 0.997900 in run 12 {why: …}`."""
-        ended = ", ".join(f"{count} {one_line(status)}" for status, count in self.outcomes.items())
-        times = next(iter(self.outcomes)) if self.count == 1 else f"×{self.count} ({ended})"
-        best = (
-            "" if self.best is None else f" {'best ' if self.count > 1 else ''}{self.best:.6f} in run {self.best_run}"
-        )
-        told = "; ".join(self.texts) if texts and self.texts else ""
-        return f"{self.name} {times}{best}" + (f" {{{told}}}" if told else "")
+        """`0.02→0.03 ×3 (1 keep, 2 discard; runs 4, 9, 12) best 0.9979 in run 12 {why: …}`."""
+        if self.count == 1:
+            figure = "" if self.best is None else f" {self.best!r}"
+            text = f"{self.name} {one_line(next(iter(self.outcomes)))}{figure} in run {self.last}"
+        else:
+            ended = ", ".join(f"{count} {one_line(status)}" for status, count in self.outcomes.items())
+            named = ", ".join(map(str, self.first)) if self.count <= RUNS_NAMED else f"{self.first[0]} to {self.last}"
+            best = "" if self.best is None else f" best {self.best!r} in run {self.best_run}"
+            text = f"{self.name} ×{self.count} ({ended}; runs {named}){best}"
+        return text + (f" {{{'; '.join(self.texts)}}}" if texts and self.texts else "")
 
 
-def group_of(params: Mapping[str, tuple[str, str]]) -> str:
-    """The constants that were changed, or "code"."""
-    return " + ".join(sorted(params)) if params else "code"
+def merging(experiment: Experiment) -> tuple[str, str, str, str]:
+    """By what results are merged (two keys), what stands for them, and the description where that does not say it.
+
+    The keys are the constants that were changed, or "code", and how: their values, else the description without its
+    case and punctuation.
+    """
+    said = change_of(experiment)
+    if not experiment.params:
+        return "code", " ".join(_WORDS.findall(said.casefold())), said, ""
+    names = sorted(experiment.params)
+    changes = [(one_line(old), one_line(new)) for old, new in (experiment.params[name] for name in names)]
+    how = ", ".join(f"{old}→{new}" for old, new in changes)
+    for known in (how, *names, *_IMPLIED):
+        said = said.replace(known, "")
+    for old, new in changes:
+        said = said.replace(f"{old}→{new}", "")
+    return " + ".join(names), how, how, change_of(experiment) if _WORDS.search(said) else ""
+
+
+RUNS_NAMED = 4
+"""Up to so many merged results are named by their runs."""
+_WORDS = re.compile(r"[\w.+→-]+")
+_IMPLIED = ("raise ", "lower ", "set ")

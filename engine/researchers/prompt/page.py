@@ -5,7 +5,9 @@ from pathlib import Path
 from engine.researchers.base import Brief, ResearcherFailed
 from engine.researchers.credentials import redacted
 from engine.researchers.prompt import facts
+from engine.researchers.prompt.collective import collective
 from engine.researchers.prompt.mending import mending
+from engine.researchers.prompt.profiled import profiled
 from engine.researchers.prompt.quoting import DATA, fenced, quotable
 from engine.researchers.prompt.results import history
 from engine.researchers.prompt.size import clipped, cost, tokens
@@ -20,9 +22,15 @@ _STEP_BACK = (
     " question what all of them took for granted, change another part of the file, be bolder, or remove something."
 )
 
+_EARLIER = (
+    "\n{} results of earlier segments, measured under other conditions, are not among these; each stands whole in {}."
+)
 
-def build(brief: Brief, answer: str = "") -> str:
+
+def build(brief: Brief, answer: str = "", archive: str = "the session's autoresearch.jsonl") -> str:
     """The prompt; `answer` says how the researcher is to answer and stands last. The same brief gives the same text.
+
+    `archive` says where it finds every result whole (see prompt.archive), for those that are shortened here.
 
     The instructions (program.md), the champion's files and `answer` are never cut. Errors: ResearcherFailed where they
     alone leave no room within settings.researcher.prompt_tokens.
@@ -41,11 +49,14 @@ def build(brief: Brief, answer: str = "") -> str:
         raise ResearcherFailed(
             f"researcher.prompt_tokens is {brief.settings.researcher.prompt_tokens}, but program.md and"
             f" {', '.join(brief.files)} alone may need {needed}. Set it: overnight edit researcher.prompt_tokens"
-            f" {-(-needed // 1000) * 1000 + 10000}"
+            f" {-(-needed // 1000) * 1000 + 10000}",
+            kind="settings",
+            lasting=True,
         )
     rest = _rest(brief, room)
     room -= sum(cost(body) + cost(title) + 8 for title, body in rest) + _HEADING + 100
-    told = [("Results so far, oldest first", fenced(history(brief.results, brief.metric, room), f"results, {DATA}"))]
+    results = history(brief.results, brief.metric, room - cost(_EARLIER + archive), archive)
+    told = [("Results so far, oldest first", fenced(results, f"results, {DATA}") + _earlier(brief, archive))]
     return redacted(_joined(first + told + rest + last))
 
 
@@ -60,7 +71,9 @@ def _rest(brief: Brief, room: int) -> list[tuple[str, str]]:
     ideas = _read(paths.ideas).strip()
     parts = [
         ("How much is noise", facts.noise(results, brief.metric)),
+        ("Where the champion's time goes", _data(profiled(brief), "profile", room // 10)),
         ("Dead ends", _data(facts.dead_ends(results), "dead ends", room // 10)),
+        ("What other members of the swarm say", _data(collective(brief), "swarm", room // 5)),
         ("Ideas backlog (autoresearch.ideas.md)", _data(ideas, "ideas", room // 8)),
         ("The last run crashed; the end of its log", _data(brief.last_crash, "log", room // 8, end=True)),
         ("What the session's hooks said", _data(brief.hook_output, "hooks", room // 10)),
@@ -70,6 +83,10 @@ def _rest(brief: Brief, room: int) -> list[tuple[str, str]]:
         ("Your proposals for this experiment that were sent back", _refusals(brief, room // 8)),
     ]
     return [(title, body) for title, body in parts if body]
+
+
+def _earlier(brief: Brief, archive: str) -> str:
+    return _EARLIER.format(len(brief.earlier), archive) if brief.earlier else ""
 
 
 def _stuck(brief: Brief) -> bool:
@@ -96,10 +113,11 @@ def _messages(brief: Brief, room: int) -> str:
 
 
 def _refusals(brief: Brief, room: int) -> str:
-    if not brief.refusals:
+    told = tuple(dict.fromkeys((*brief.before, *brief.refusals)))
+    if not told:
         return ""
-    share = max(60, room // len(brief.refusals) - 10)
-    reasons = "\n".join(f"{n}. {clipped(quotable(text), share)}" for n, text in enumerate(brief.refusals, 1))
+    share = max(60, room // len(told) - 10)
+    reasons = "\n".join(f"{n}. {clipped(quotable(text), share)}" for n, text in enumerate(told, 1))
     return _data(reasons, "reasons", room) + "\nPropose a change to which none of this applies."
 
 

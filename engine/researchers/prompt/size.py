@@ -36,3 +36,16 @@ def clipped(text: str, room: int, *, end: bool = False) -> str:
     if not low:
         return note
     return f"{note}\n{text[-low:]}" if end else f"{text[:low]}\n{note}"
+
+
+def pieces(text: str, room: int) -> list[str]:
+    """`text` cut into parts of which each costs at most `room` (at least one character each); joined they are it."""
+    most = max(1, room // 12)  # no character costs more than four bytes of three thirds
+    parts, at = [], 0
+    while at < len(text):
+        end = at + most
+        while end < len(text) and cost(text[at : end + most]) <= room:
+            end += most
+        parts.append(text[at:end])
+        at = end
+    return parts

@@ -106,7 +106,7 @@ def _fresh(brief: Brief, known: Space, source: Sources, history: History, ground
         if source.broken(known, candidate.changes):
             continue
         files, _ = source.changed(candidate.changes)
-        if fingerprint({**brief.files, **files}) not in brief.tried:
+        if fingerprint({**brief.files, **files}) not in {*brief.tried, *brief.done}:
             yield candidate
 
 

@@ -92,7 +92,7 @@ def load(session: Path) -> Space:
         path = own if own.exists() else assets_dir() / FILE
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ResearcherFailed(f"{own}: cannot be read: {error}") from error
+        raise _wrong(f"{own}: cannot be read: {error}") from error
     return parse(text, str(path))
 
 
@@ -102,14 +102,18 @@ def parse(text: str, where: str) -> Space:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ResearcherFailed(f"{where}: not TOML: {error}") from error
+        raise _wrong(f"{where}: not TOML: {error}") from error
     rules = tuple(_rule(entry, where) for entry in data.pop("constraint", []))
     constants = {}
     for name, table in data.items():
         if not isinstance(table, dict):
-            raise ResearcherFailed(f"{where}: {name} is {table!r}; expected a table, written [{name}]")
+            raise _wrong(f"{where}: {name} is {table!r}; expected a table, written [{name}]")
         constants[name] = _constant(name, table, where)
     return Space(constants, rules)
+
+
+def _wrong(text: str) -> ResearcherFailed:
+    return ResearcherFailed(text, "settings", lasting=True)
 
 
 def _rule(entry: Any, where: str) -> Rule:
@@ -117,7 +121,7 @@ def _rule(entry: Any, where: str) -> Rule:
         rule = msgspec.convert(entry, Rule)
         names_in(rule.rule)
     except (msgspec.ValidationError, ArithmeticRefused) as error:
-        raise ResearcherFailed(f"{where}: [[constraint]] {entry!r}: {error}; expected rule and message") from error
+        raise _wrong(f"{where}: [[constraint]] {entry!r}: {error}; expected rule and message") from error
     return rule
 
 
@@ -131,17 +135,17 @@ def _constant(name: str, table: dict[str, Any], where: str) -> Constant:
         fields: dict[str, Any] = {"family": "other"} | table | lists | {"name": name}
         constant = msgspec.convert(fields, Constant)
     except (msgspec.ValidationError, TypeError) as error:
-        raise ResearcherFailed(f"{where}: [{name}]: {error}") from error
+        raise _wrong(f"{where}: [{name}]: {error}") from error
     if constant.kind == "choice":
         if not constant.values:
-            raise ResearcherFailed(f"{where}: [{name}] is a choice without values; add values = [ … ]")
+            raise _wrong(f"{where}: [{name}] is a choice without values; add values = [ … ]")
     elif not constant.low < constant.high:
-        raise ResearcherFailed(f"{where}: [{name}] needs low < high; found {constant.low:g} and {constant.high:g}")
+        raise _wrong(f"{where}: [{name}] needs low < high; found {constant.low:g} and {constant.high:g}")
     elif constant.log and constant.low <= 0:
-        raise ResearcherFailed(f"{where}: [{name}] has log = true and low = {constant.low:g}; low must be above 0")
+        raise _wrong(f"{where}: [{name}] has log = true and low = {constant.low:g}; low must be above 0")
     for value in constant.first:
         if not constant.contains(value):
-            raise ResearcherFailed(
+            raise _wrong(
                 f"{where}: [{name}] first has {value!r}, which lies outside {constant.range_text()} ({constant.kind})"
             )
     return constant

@@ -26,7 +26,9 @@ def import_optuna() -> Any:
     except ImportError as error:
         raise ResearcherFailed(
             f"researcher 'search' needs the package optuna, which is not installed ({error}); "
-            "install it: pip install 'overnight[search]'"
+            "install it: pip install 'overnight[search]'",
+            "missing",
+            lasting=True,
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
