@@ -21,7 +21,9 @@ ROPE_BASE = 10000.0  # wavelength base of the rotary embedding
 
 # Batch, in tokens per optimizer step and in rows per forward pass; the rest is gradient accumulation.
 TOTAL_BATCH_SIZE = 2048  # tokens; a multiple of DEVICE_BATCH_SIZE * MAX_SEQ_LEN
-DEVICE_BATCH_SIZE = 8  # rows; halves itself when a GPU cannot hold it
+DEVICE_BATCH_SIZE = 8  # rows
+CHECKPOINT = False  # compute each layer again in the backward pass: far less memory, a quarter more work
+ATTENTION = None  # "flash3", "flash4", "flash2", "cudnn", "flex" or "sdpa"; None = the best that this machine has
 
 # Optimizers: Muon for matrices, AdamW for embeddings, head and scalars (its rates are scaled by (width / 768) ** -0.5).
 MATRIX_LR = 0.04  # Muon
@@ -34,55 +36,36 @@ ADAM_BETAS = (0.8, 0.95)  # decay of the first and the second moment
 WEIGHT_DECAY = 0.1  # of matrices, decoupled
 
 # Schedule, as shares of the budget: rise, stay, fall.
-WARMUP_RATIO = 0.0  # rise from 0
-WARMDOWN_RATIO = 0.5  # fall at the end
+SCHEDULE = "warmup_flat_warmdown"  # straight lines; "one_cycle" and "cosine" rise, then fall along a cosine
+WARMUP_RATIO = 0.0  # rise from 0; 0 under one_cycle = 0.3
+WARMDOWN_RATIO = 0.5  # fall at the end, of warmup_flat_warmdown
 FINAL_LR_FRAC = 0.0  # of the rate, where the fall ends
 
 import gc
-import importlib.util
 import math
 import os
-import shutil
 import statistics
 import sys
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
-from typing import Any
 
+import attention
+import device
+import fused
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from corpus import CorpusError
+from device import COMPILED, DEVICE, DTYPE, DeviceError, fail
 from prepare import BUDGET, BUDGET_UNIT, MAX_SEQ_LEN, evaluate_bpb, get_tokenizer, training_batches
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 SEED = int(os.environ.get("OVERNIGHT_SEED", "1337"))
 LIMIT = float(os.environ.get("OVERNIGHT_BUDGET") or BUDGET)
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-CPU_THREADS = 2  # pinned: sums depend on how many threads share them
+CPU_THREADS = device.CPU_THREADS  # the engine verifies final weights with as many
 UNTIMED_STEPS = 10 if DEVICE == "cuda" else 1  # compiling and warming up, outside a budget of seconds
-PEAK_TFLOPS = {  # dense bf16 matmul by device name, the first that matches
-    "H200": 989.5, "H100 PCIe": 756, "H100 NVL": 835, "H100": 989.5, "B200": 2250, "A100": 312, "A40": 149.7,
-    "A10": 125, "L40S": 362, "L40": 181, "L4": 121, "RTX 6000 Ada": 364, "RTX A6000": 154.8, "5090": 209.5,
-    "5080": 112.6, "4090": 165.2, "4080": 97.5, "4070": 58.3, "3090": 71, "3080": 59.5, "3070": 40.6, "3060": 25.6,
-}  # fmt: skip
-
-
-def compute_dtype() -> torch.dtype:
-    """bf16 where the hardware multiplies it, else fp32. Weights and sums are fp32 everywhere."""
-    if DEVICE == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability() >= (8, 0) else torch.float32
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
-
-
-DTYPE = compute_dtype()
-COMPILED = (
-    DEVICE == "cuda"
-    and importlib.util.find_spec("triton") is not None
-    and bool(shutil.which("gcc") or shutil.which("cc"))
-)
-BLOCK_MASKS = COMPILED and DTYPE is torch.bfloat16  # FlexAttention; older cards get a masked SDPA
 
 
 # ---------------------------------------------------------------------------------------------------------------- model
@@ -142,13 +125,13 @@ class Rotary(nn.Module):
         super().__init__()
         rates = ROPE_BASE ** -(torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
         angles = torch.outer(torch.arange(MAX_SEQ_LEN, dtype=torch.float32), rates)[:, None, :]
-        self.register_buffer("cos", angles.cos().to(DTYPE), persistent=False)
-        self.register_buffer("sin", angles.sin().to(DTYPE), persistent=False)
+        cos, sin = angles.cos().to(DTYPE), angles.sin().to(DTYPE)
+        self.register_buffer("cos", torch.cat((cos, cos), dim=-1), persistent=False)
+        self.register_buffer("sin", torch.cat((sin, -sin), dim=-1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        first, second = x.chunk(2, dim=-1)
         cos, sin = self.cos[: x.size(1)], self.sin[: x.size(1)]
-        return torch.cat((first * cos + second * sin, second * cos - first * sin), dim=-1)
+        return x * cos + x.roll(x.size(-1) // 2, -1) * sin
 
 
 class Attention(nn.Module):
@@ -166,13 +149,16 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, ids: Tensor, rotary: Rotary) -> Tensor:
         (B, T, _), s = x.shape, self.s
-        q, k = norm(rotary(self.query_key(x).view(B, T, -1, s.head_dim))).split((s.heads, s.kv_heads), dim=2)
+        qk = self.query_key(x).view(B, T, -1, s.head_dim)
+        qk = (
+            rotary(norm(qk)) if COMPILED else norm(rotary(qk))
+        )  # the same: turning keeps lengths. Here cheaper, or there
+        q, k = qk.split((s.heads, s.kv_heads), dim=2)
         v = self.value(x).view(B, T, s.kv_heads, s.head_dim)
         if self.value_table is not None:  # what a token is, beside what the layers below made of it
             gate = 2 * torch.sigmoid(self.value_gate(x)).unsqueeze(-1)
             v = v + gate * self.value_table(ids).to(v.dtype).view(v.shape)
-        y = attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), self.window)
-        return self.out(y.transpose(1, 2).reshape(B, T, -1))
+        return self.out(attention.attend(q, k, v, self.window).reshape(B, T, -1))
 
 
 class MLP(nn.Module):
@@ -183,7 +169,7 @@ class MLP(nn.Module):
         self.up, self.down = Linear(s.width, s.mlp), Linear(s.mlp, s.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(F.relu(self.up(x)).square())
+        return fused.squared_relu_mlp(x, self.up.weight, self.down.weight)  # down(relu(up(x))²)
 
 
 class GPT(nn.Module):
@@ -216,16 +202,29 @@ class GPT(nn.Module):
                 bound = (3 / self.s.width) ** 0.5
                 p.uniform_(-bound, bound)
 
-    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """(B, T) ids and targets → (B, T) nats."""
+    def layer(self, i: int, x: Tensor, x0: Tensor, ids: Tensor) -> Tensor:
+        """(B, T, width) → the same, one layer on."""
+        x = self.stream_scale[i].to(DTYPE) * x + self.origin_scale[i].to(DTYPE) * x0
+        x = x + self.attention[i](norm(x), ids, self.rotary)
+        return x + self.mlp[i](norm(x))
+
+    def stream(self, ids: Tensor) -> Tensor:
+        """(B, T) ids → (B, T, width) that the head reads."""
         x = x0 = norm(self.embed(ids).to(DTYPE))
-        for i, (attention, mlp) in enumerate(zip(self.attention, self.mlp, strict=True)):
-            x = self.stream_scale[i].to(DTYPE) * x + self.origin_scale[i].to(DTYPE) * x0
-            x = x + attention(norm(x), ids, self.rotary)
-            x = x + mlp(norm(x))
-        logits = self.head(norm(x)).float()
-        logits = SOFTCAP * torch.tanh(logits / SOFTCAP)
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+        for i in range(self.s.depth):
+            if CHECKPOINT and torch.is_grad_enabled():
+                x = checkpoint(self.layer, i, x, x0, ids, use_reentrant=False)
+            else:
+                x = self.layer(i, x, x0, ids)
+        return norm(x)
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """(B, T) ids → (B, T, vocab) scores of the token that comes next, fp32, within ±SOFTCAP."""
+        return device.softcap(self.head(self.stream(ids)).float(), SOFTCAP)
+
+    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """(B, T) ids and targets → (B, T) nats: the cross entropy of the logits."""
+        return fused.head_nats(self.stream(ids), self.head.weight, targets, SOFTCAP)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by what trains them: embedding, head, scalar (gates too) by AdamW, matrix by Muon."""
@@ -236,50 +235,9 @@ class GPT(nn.Module):
         return found
 
     def flops_per_token(self) -> float:
-        """Forward and backward: 6 per weight that multiplies, 12 · heads · head_dim per token looked back on."""
+        """Both passes, by PaLM's appendix B: 6 a weight that multiplies, 12 · heads · head_dim a token in sight."""
         weights = sum(p.numel() for kind in ("head", "matrix") for p in self.groups()[kind])
         return 6 * weights + sum(12 * self.s.heads * self.s.head_dim * window for window in self.s.windows)
-
-
-# ------------------------------------------------------------------------------------------------------------ attention
-
-_masks: dict[tuple[int, int], Any] = {}  # by window and context
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
-    """Causal attention of (B, heads, T, head_dim) over the last `window` tokens; fewer key heads are shared out."""
-    T, shared = q.size(2), k.size(1) != q.size(1)
-    if DEVICE == "cpu":  # at this size one matmul onto the mask beats the fused kernel, above all backward
-        k, v = (x.repeat_interleave(q.size(1) // k.size(1), dim=1) if shared else x for x in (k, v))
-        mask = _masks[window, T]
-        scores = torch.baddbmm(mask, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.size(-1) ** -0.5)
-        return (scores.softmax(dim=-1) @ v.flatten(0, 1)).view(q.shape)
-    if window >= T:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=shared)
-    if BLOCK_MASKS:
-        from torch.nn.attention.flex_attention import flex_attention
-
-        return flex_attention(q, k, v, block_mask=_masks[window, T], enable_gqa=shared)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=_masks[window, T], enable_gqa=shared)
-
-
-def make_masks(s: Shape) -> None:
-    """Make each window's mask: blocks for FlexAttention, else what is added to a score, 0 or -inf."""
-    for window in set(s.windows):
-        if BLOCK_MASKS and window < MAX_SEQ_LEN:
-            from torch.nn.attention.flex_attention import create_block_mask
-
-            def seen(_b: Tensor, _h: Tensor, q: Tensor, k: Tensor, window: int = window) -> Tensor:
-                return (q >= k) & (q - k < window)
-
-            _masks[window, MAX_SEQ_LEN] = create_block_mask(seen, None, None, MAX_SEQ_LEN, MAX_SEQ_LEN, device=DEVICE)
-        else:
-            position = torch.arange(MAX_SEQ_LEN, device=DEVICE)
-            back = position[:, None] - position
-            allowed = (back >= 0) & (back < window)
-            _masks[window, MAX_SEQ_LEN] = (
-                torch.zeros(allowed.shape, device=DEVICE).masked_fill(~allowed, -math.inf).to(DTYPE)
-            )
 
 
 # ------------------------------------------------------------------------------------------------------------ optimizer
@@ -288,12 +246,20 @@ def make_masks(s: Shape) -> None:
 def orthogonalize(x: Tensor) -> Tensor:
     """Newton–Schulz towards the nearest (semi-)orthogonal matrix, for each of a batch; Jordan et al. 2024."""
     tall = x.size(-2) > x.size(-1)
-    x = (x.mT if tall else x).to(DTYPE)  # the Gram matrix is then the smaller one
+    x = (x.mT if tall else x).to(device.WIDE_DTYPE)  # the Gram matrix is then the smaller one
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(MUON_STEPS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
     return x.mT if tall else x
+
+
+@device.compiled
+def direction(gradients: list[Tensor], momentum: Tensor) -> list[Tensor]:
+    """Where Muon moves each of some matrices of one shape; `momentum` (matrices, rows, columns) moves on in place."""
+    gradient = torch.stack(gradients)
+    momentum.lerp_(gradient, 1 - MUON_MOMENTUM)
+    return list(orthogonalize(gradient.lerp(momentum, MUON_MOMENTUM)).float().unbind())
 
 
 class Muon(torch.optim.Optimizer):
@@ -303,28 +269,28 @@ class Muon(torch.optim.Optimizer):
         by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
         for p in params:
             by_shape[p.shape].append(p)
-        super().__init__([{"params": same} for same in by_shape.values()], {"lr": lr})
+        super().__init__([{"params": same, "name": "matrix"} for same in by_shape.values()], {"lr": lr})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         """Move by lr · sqrt(max(1, rows / columns)), after the decay lr · WEIGHT_DECAY."""
         for group in self.param_groups:
             params = group["params"]
-            gradient = torch.stack([p.grad for p in params])
-            momentum = self.state[params[0]].setdefault("momentum", torch.zeros_like(gradient))
-            momentum.lerp_(gradient, 1 - MUON_MOMENTUM)
-            update = orthogonalize(gradient.lerp(momentum, MUON_MOMENTUM)).float()
             rows, columns = params[0].shape
+            state = self.state[params[0]]
+            if "momentum" not in state:
+                state["momentum"] = params[0].new_zeros(len(params), rows, columns)
+            update = direction([p.grad for p in params], state["momentum"])
             torch._foreach_mul_(params, 1 - group["lr"] * WEIGHT_DECAY)
-            torch._foreach_add_(params, list(update.unbind()), alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
+            torch._foreach_add_(params, update, alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
 
 
 def optimizers(model: GPT) -> list[torch.optim.Optimizer]:
-    """AdamW and Muon over all parameters; each group keeps its full rate as `base_lr`."""
+    """AdamW and Muon over all parameters; each group has a `name` and keeps its full rate as `base_lr`."""
     found, scale = model.groups(), (model.s.width / 768) ** -0.5
     rates = {"embedding": EMBEDDING_LR * scale, "head": UNEMBEDDING_LR * scale, "scalar": SCALAR_LR * scale * 0.1}
     adam = torch.optim.AdamW(
-        [{"params": found[kind], "lr": rate} for kind, rate in rates.items()],
+        [{"params": found[kind], "lr": rate, "name": kind} for kind, rate in rates.items()],
         betas=ADAM_BETAS, eps=1e-10, weight_decay=0.0, fused=True,
     )  # fmt: skip
     made = [adam, Muon(found["matrix"], MATRIX_LR)]
@@ -334,131 +300,126 @@ def optimizers(model: GPT) -> list[torch.optim.Optimizer]:
 
 
 def lr_multiplier(progress: float) -> float:
-    """Of every learning rate, at `progress` (0 to 1) of the budget."""
-    if progress < WARMUP_RATIO:
-        return max(progress / WARMUP_RATIO, 0.01)
-    if progress <= 1 - WARMDOWN_RATIO:
-        return 1.0
-    left = (1 - min(progress, 1.0)) / WARMDOWN_RATIO
+    """Of every learning rate, at `progress` (0 to 1) of the budget, by SCHEDULE. one_cycle: Smith and Topin 2017."""
+    rising = WARMUP_RATIO or (0.3 if SCHEDULE == "one_cycle" else 0.0)
+    if progress < rising:
+        risen = progress / rising
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * risen)) / 2 if SCHEDULE == "one_cycle" else max(risen, 0.01)
+    if SCHEDULE == "warmup_flat_warmdown":
+        left = min((1 - min(progress, 1.0)) / WARMDOWN_RATIO, 1.0) if WARMDOWN_RATIO else 1.0
+    else:
+        left = (1 + math.cos(math.pi * (min(progress, 1.0) - rising) / (1 - rising))) / 2
     return FINAL_LR_FRAC + (1 - FINAL_LR_FRAC) * left
 
 
 # -------------------------------------------------------------------------------------------------------------- running
 
 
-def fail(reason: str) -> None:
-    """Say FAIL and why; exit 1."""
-    print(f"\nFAIL {reason}", flush=True)
-    sys.exit(1)
-
-
-def peak_flops() -> float:
-    """The device's FLOP/s by its data sheet; infinity, so that MFU reads 0, where it is not known."""
-    name = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
-    return next((tflops * 1e12 for key, tflops in PEAK_TFLOPS.items() if key in name), math.inf)
-
-
 def make_model() -> GPT:
-    """The model on its device, not initialised, and its masks. The engine builds it so too, to verify final weights."""
+    """The model on its device, not initialised, attention ready. The engine builds it so too, to verify weights."""
+    if SCHEDULE not in ("warmup_flat_warmdown", "one_cycle", "cosine"):
+        raise ValueError(f'SCHEDULE = {SCHEDULE!r}: expected "warmup_flat_warmdown", "one_cycle" or "cosine"')
     s = shape(get_tokenizer().vocab_size)
+    attention.choose_attention(ATTENTION, s.head_dim)
     with torch.device(DEVICE, 0) if DEVICE == "cuda" else torch.device("cpu"):
         model = GPT(s)
-    make_masks(s)
+    attention.make_masks(s.windows, MAX_SEQ_LEN)
     return model
 
 
-def largest_batch(model: nn.Module, vocab: int) -> int:
-    """DEVICE_BATCH_SIZE, halved until a forward and backward pass fits into the GPU's memory."""
-    batch = DEVICE_BATCH_SIZE
-    while DEVICE == "cuda":
-        try:
-            ids = torch.randint(vocab, (batch, MAX_SEQ_LEN), device=DEVICE)
-            model(ids, ids).mean().backward()
-            model.zero_grad(set_to_none=True)
-            return batch
-        except torch.OutOfMemoryError:
-            if batch == 1:
-                fail("out of memory with one row: a smaller model or a shorter MAX_SEQ_LEN")
-        ids = None
-        model.zero_grad(set_to_none=True)
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()  # what did not fit is not what the run needs
-        batch //= 2
-        print(f"out of memory: DEVICE_BATCH_SIZE halved to {batch}", flush=True)
-    return batch
-
-
 def main() -> None:
-    """Train for the budget, evaluate, print the summary."""
-    started = time.perf_counter()
-    torch.manual_seed(SEED)
-    torch.set_float32_matmul_precision("high")
-    if DEVICE == "cpu":
-        torch.set_num_threads(CPU_THREADS)
-        torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over memory, guards nothing here
+    """Train for the budget, evaluate, print the summary; with OVERNIGHT_FIT two steps of random text, to see it fit.
 
+    Memory that does not suffice raises torch.OutOfMemoryError.
+    """
+    started = time.perf_counter()
+    device.start(SEED)
     model = make_model()
     model.initialise()
-    s, device = model.s, model.stream_scale.device
+    s, batch = model.s, DEVICE_BATCH_SIZE
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{s}, {parameters / 1e6:.2f} M parameters, {DTYPE}, on {DEVICE}, seed {SEED}", flush=True)
-    run = torch.compile(model, dynamic=False) if COMPILED else model
-    batch = largest_batch(run, s.vocab)
+    print(
+        f"{s}, {parameters / 1e6:.2f} M parameters, {DTYPE}, attention {attention.backend()}, on {DEVICE}, seed {SEED}"
+    )
+    run, scaler = device.compiled(model), device.loss_scale()
     accumulation = TOTAL_BATCH_SIZE // (batch * MAX_SEQ_LEN)
-    opts, flops, peak = optimizers(model), model.flops_per_token() * TOTAL_BATCH_SIZE, peak_flops()
-    batches = training_batches(batch, SEED, DEVICE)
+    opts, flops, peak = optimizers(model), model.flops_per_token() * TOTAL_BATCH_SIZE, device.peak_flops()
+    fitting = bool(os.environ.get("OVERNIGHT_FIT"))
+    batches = device.random_batches(batch, MAX_SEQ_LEN, s.vocab) if fitting else training_batches(batch, SEED, DEVICE)
+    limit, unit = (2.0, "steps") if fitting else (LIMIT, BUDGET_UNIT)
     times: list[float] = []
     waited = trained = smooth = 0.0
-    while (progress := (trained if BUDGET_UNIT == "seconds" else len(times)) / LIMIT) < 1:
-        began, waiting, loss = time.perf_counter(), 0.0, torch.zeros((), device=device)
-        for _ in range(accumulation):
-            asked = time.perf_counter()
-            x, y, epoch = next(batches)
-            waiting += time.perf_counter() - asked
-            part = run(x, y).mean() / accumulation
-            part.backward()
-            loss += part.detach()
-        multiplier = lr_multiplier(progress)
-        for optimizer in opts:
-            for group in optimizer.param_groups:
-                group["lr"] = group["base_lr"] * multiplier
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        value = loss.item()  # waits for the GPU
+    ahead: deque[tuple[device.Later, float, float, int]] = deque()  # steps that the device has been given
+    began, given = time.perf_counter(), 0
+
+    def finish(loss: device.Later, multiplier: float, waiting: float, epoch: int) -> None:
+        """Wait for a step, count its time, show it."""
+        nonlocal began, waited, trained, smooth
+        value = loss.value()
         if not value <= 100:  # also true of NaN
             fail(f"loss {value} at step {len(times)}")
-        dt = time.perf_counter() - began
+        now = time.perf_counter()
+        dt, began = now - began, now
         times.append(dt)
-        if len(times) > UNTIMED_STEPS or BUDGET_UNIT == "steps":
+        if len(times) > UNTIMED_STEPS or unit == "steps":
             trained, waited = trained + dt, waited + waiting
         smooth = 0.9 * smooth + 0.1 * value
-        share = min((trained if BUDGET_UNIT == "seconds" else len(times)) / LIMIT, 1)
-        left = LIMIT - trained if BUDGET_UNIT == "seconds" else (LIMIT - len(times)) * statistics.median(times[-20:])
+        share = min((trained if unit == "seconds" else len(times)) / limit, 1)
+        left = limit - trained if unit == "seconds" else (limit - len(times)) * statistics.median(times[-20:])
         print(
             f"step {len(times) - 1:05d} ({share:.1%}) | loss: {smooth / (1 - 0.9 ** len(times)):.6f}"
             f" | lrm: {multiplier:.2f} | dt: {dt * 1000:.0f}ms | tok/sec: {TOTAL_BATCH_SIZE / dt:,.0f}"
             f" | mfu: {flops / dt / peak:.1%} | epoch: {epoch} | remaining: {max(left, 0):.0f}s    ",
             end="\r", flush=True,
         )  # fmt: skip
-        if len(times) == 1:  # nothing made so far dies: keep the collector from looking at it
+
+    while (progress := (trained if unit == "seconds" else given) / limit) < 1:
+        waiting, loss = 0.0, torch.zeros((), device=model.stream_scale.device)
+        for _ in range(accumulation):
+            asked = time.perf_counter()
+            x, y, epoch = next(batches)
+            waiting += time.perf_counter() - asked
+            part = run(x, y).mean() / accumulation
+            scaler.scale(part).backward()
+            loss += part.detach()
+        multiplier = lr_multiplier(progress)
+        for optimizer in opts:
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_lr"] * multiplier
+            scaler.step(optimizer)
+            optimizer.zero_grad(set_to_none=True)
+        scaler.update()
+        given += 1
+        ahead.append((device.Later(loss), multiplier, waiting, epoch))
+        while len(ahead) > device.STEPS_AHEAD:
+            finish(*ahead.popleft())
+        if given == 1:  # nothing made so far dies: keep the collector from looking at it
             gc.collect()
             gc.freeze()
             gc.disable()
+    while ahead:
+        finish(*ahead.popleft())
     print()
 
-    steady = times[UNTIMED_STEPS:] or times
-    bpb, val_loss = evaluate_bpb(run, batch, DEVICE)
+    rows = device.evaluation_batch(batch, MAX_SEQ_LEN, s.vocab)
+    if fitting:
+        device.evaluate_once(run, rows, MAX_SEQ_LEN, s.vocab)
+        print(f"fit: ok peak_vram_mb: {device.peak_vram_mb():.0f}")
+        return
+    bpb, val_loss = evaluate_bpb(run, rows, DEVICE)
     if not math.isfinite(bpb):
         fail(f"val_bpb {bpb}")
     if path := os.environ.get("OVERNIGHT_WEIGHTS"):
-        torch.save(model.state_dict(), path)
+        device.save_weights(model, path)
+    vram = device.peak_vram_mb()
+    device.write_samples(model, get_tokenizer())
+    steady = times[UNTIMED_STEPS:] or times
     summary = {
         "val_bpb": f"{bpb:.6f}",
         "val_loss": f"{val_loss:.6f}",
         "training_seconds": f"{trained:.1f}",
         "total_seconds": f"{time.perf_counter() - started:.1f}",
-        "peak_vram_mb": f"{torch.cuda.max_memory_allocated() / 2**20 if DEVICE == 'cuda' else 0:.1f}",
+        "peak_vram_mb": f"{vram:.1f}",
         "mfu_percent": f"{100 * flops * len(steady) / sum(steady) / peak:.2f}",
         "step_ms": f"{1000 * statistics.median(steady):.2f}",
         "data_wait_percent": f"{100 * waited / trained if trained else 0:.2f}",
@@ -475,5 +436,10 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (CorpusError, ValueError) as error:
+    except (CorpusError, DeviceError, ValueError) as error:
         fail(str(error))
+    except RuntimeError as error:
+        if not device.out_of_memory(error):
+            raise
+        print("\n" + device.memory_advice(DEVICE_BATCH_SIZE, MAX_SEQ_LEN, DEPTH), flush=True)
+        sys.exit(3 if os.environ.get("OVERNIGHT_FIT") else 1)

@@ -63,7 +63,7 @@ def session(tmp_path: Path, cache: Path) -> Callable[..., Path]:
     def make(train: dict[str, Any] | None = None) -> Path:
         folder = tmp_path / "session"
         folder.mkdir()
-        for name in ("train.py", "prepare.py", "corpus.py", "autoresearch.sh"):
+        for name in ("train.py", "prepare.py", "corpus.py", "device.py", "attention.py", "fused.py", "autoresearch.sh"):
             shutil.copy(ASSETS / name, folder)
         rewrite(folder / "prepare.py", {"MAX_SEQ_LEN": 64, "EVAL_TOKENS": 1024, "VOCAB_SIZE": 512})
         small = {"DEPTH": 2, "ASPECT_RATIO": 16, "HEAD_DIM": 16, "TOTAL_BATCH_SIZE": 512, "DEVICE_BATCH_SIZE": 4}

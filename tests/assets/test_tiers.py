@@ -14,8 +14,8 @@ from tests.assets.template import ASSETS
 TIERS: dict[str, dict[str, Any]] = tomllib.loads((ASSETS / "tiers.toml").read_text())
 SPACE: dict[str, Any] = tomllib.loads((ASSETS / "search_space.toml").read_text())
 PROMISED = {  # VRAM in GB: DEPTH, width, device batch, sequence
-    4: (2, 128, 4, 512), 8: (4, 256, 8, 1024), 12: (6, 384, 16, 1024), 16: (8, 512, 32, 2048),
-    24: (8, 512, 128, 2048), 32: (12, 768, 128, 2048), 80: (16, 1024, 128, 2048),
+    4: (2, 128, 32, 512), 8: (4, 256, 64, 1024), 12: (6, 384, 128, 1024), 16: (8, 512, 32, 2048),
+    24: (8, 512, 64, 2048), 32: (12, 768, 32, 2048), 80: (16, 1024, 64, 2048),
 }  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_width_mlp_and_heads_are_settable_each_on_its_own(load_train: Callable[.
     torch.manual_seed(0)
     model = train.GPT(train.shape(300))
     model.initialise()
-    train.make_masks(model.s)
+    train.attention.make_masks(model.s.windows, 32)
     assert (model.s.width, model.s.mlp, model.s.heads, model.s.kv_heads, model.s.windows) == (
         48,
         100,
@@ -98,11 +98,11 @@ def test_width_mlp_and_heads_are_settable_each_on_its_own(load_train: Callable[.
 def test_no_token_sees_the_future_or_past_its_window(pattern: str, load_train: Callable[..., ModuleType]) -> None:
     train = load_train({"DEPTH": 2, "ASPECT_RATIO": 16, "HEAD_DIM": 16}, {"MAX_SEQ_LEN": 32})
     window = 16 if pattern == "S" else 32
-    train.make_masks(train.shape(50))
-    q, k, v = (torch.randn(1, 2, 32, 16, dtype=train.DTYPE) for _ in range(3))
+    train.attention.make_masks(train.shape(50).windows, 32)
+    q, k, v = (torch.randn(1, 32, 2, 16, dtype=train.DTYPE) for _ in range(3))
     v.requires_grad_()
-    train.attend(q, k, v, window)[0, :, 20].float().sum().backward()
-    seen = v.grad.float().abs().sum(dim=(0, 1, 3)) > 0
+    train.attention.attend(q, k, v, window)[0, 20].float().sum().backward()
+    seen = v.grad.float().abs().sum(dim=(0, 2, 3)) > 0
     assert seen.nonzero().flatten().tolist() == list(range(max(0, 21 - window), 21))
 
 

@@ -1,5 +1,6 @@
 """train.py and autoresearch.sh as real processes: what they print, what they promise, how they fail."""
 
+import json
 import os
 import re
 import shutil
@@ -108,3 +109,52 @@ def test_without_an_interpreter_named_python3_is_taken(tmp_path: Path) -> None:
         ["bash", str(folder / "autoresearch.sh")], env=env, text=True, capture_output=True, timeout=60
     )
     assert ended.stdout == "METRIC depth=4\n" and (folder / "run.log").exists()
+
+
+def test_a_fit_takes_two_steps_of_random_text_and_says_so(session: Callable[..., Path], cache: Path) -> None:
+    ended = run_python(session(), "train.py", cache, OVERNIGHT_FIT="1", OVERNIGHT_BUDGET="70")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    lines = ended.stdout.replace("\r", "\n").splitlines()
+    assert re.fullmatch(r"fit: ok peak_vram_mb: \d+", lines[-1])
+    assert sum(line.startswith("step ") for line in lines) == 2 and "val_bpb" not in ended.stdout
+
+
+def test_memory_that_runs_out_is_told_with_what_to_do(session: Callable[..., Path], cache: Path) -> None:
+    folder = session()
+    source = (folder / "train.py").read_text()
+    hungry = source.replace(
+        "        x = x0 = norm(",
+        '        raise torch.OutOfMemoryError("CUDA out of memory")\n        x = x0 = norm(',
+        1,
+    )
+    assert hungry != source
+    (folder / "train.py").write_text(hungry)
+    for env, code in (({}, 1), ({"OVERNIGHT_FIT": "1"}, 3)):
+        ended = run_python(folder, "train.py", cache, **env)
+        assert ended.returncode == code and not ended.stderr, ended.stderr
+        told = ended.stdout.splitlines()[-1]
+        assert told.startswith("out of memory: 4 rows of 64 tokens at depth 2") and "Halve DEVICE_BATCH_SIZE" in told
+
+
+def test_forced_precisions_and_attention_train_about_the_same_model(session: Callable[..., Path], cache: Path) -> None:
+    folder = session()
+    forced = [{}, {"OVERNIGHT_DTYPE": "fp16"}, {"OVERNIGHT_DTYPE": "fp32", "OVERNIGHT_ATTENTION": "sdpa"}]
+    found = []
+    for env in forced:
+        ended = run_python(folder, "train.py", cache, OVERNIGHT_BUDGET="12", **env)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        found.append(float(summary(ended.stdout)["val_bpb"]))
+    assert max(found) - min(found) < 0.03
+
+
+def test_samples_are_written_where_asked_and_never_fail_a_run(
+    session: Callable[..., Path], cache: Path, tmp_path: Path
+) -> None:
+    folder, file = session(), tmp_path / "samples.json"
+    ended = run_python(folder, "train.py", cache, OVERNIGHT_SAMPLES=str(file))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    samples = json.loads(file.read_text())
+    assert len({sample["prompt"] for sample in samples}) == 3 and all(sample["text"] for sample in samples)
+    nowhere = run_python(folder, "train.py", cache, OVERNIGHT_SAMPLES=str(tmp_path / "no" / "folder.json"))
+    assert nowhere.returncode == 0 and "samples: none written: FileNotFoundError" in nowhere.stdout
+    assert summary(nowhere.stdout)["val_bpb"] == summary(ended.stdout)["val_bpb"]
