@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from engine.gpu.samples import GpuSample
 from engine.session.locking import Held, Holder, Lock, holder
@@ -61,40 +60,90 @@ def take(gpu: GpuSample, session: str, start_id: str, folder: Path | None = None
     except Held as held:
         who = _who(held.holder)
         raise DeviceError(
-            f"GPU {gpu.index} ({gpu.name or gpu.uuid}) is taken by {who}. Wait for it, stop that session, or name "
-            f"another device: gpu.index in overnight.toml."
+            f"GPU {gpu.label} ({gpu.name or gpu.uuid}) is taken by {who}. Wait for it, stop that session, or name "
+            f"another device: overnight start --gpu, or gpu.index in overnight.toml."
         ) from held
     except OSError as error:
         raise DeviceError(f"{lock_path(gpu.uuid, folder)} cannot be locked: {error.strerror}.") from error
 
 
 def pick(
-    gpus: Sequence[GpuSample], index: int | Literal["auto"], session: str, start_id: str, folder: Path | None = None
+    gpus: Sequence[GpuSample],
+    wanted: int | str,
+    session: str,
+    start_id: str,
+    folder: Path | None = None,
+    *,
+    asked_by: str = "gpu.index in overnight.toml",
+    trouble: str | None = None,
 ) -> tuple[GpuSample, Lock] | None:
-    """Choose and take a device: the one named, or with "auto" the free one with the most unused memory.
+    """Choose and take a device: the one that `named` finds, or with "auto" the free one with the most unused memory.
 
-    None without any device and "auto": train on the CPU. Raises DeviceError when the named one does not exist or is
-    taken, or when all are.
+    None without any device and "auto": train on the CPU. Of several MIG instances that fit the name, the first free
+    one. `trouble`: why devices are missing. Raises DeviceError when the named one does not exist or is taken, or when
+    all are.
     """
     usable = [gpu for gpu in gpus if gpu.uuid]
-    if index != "auto":
-        named = next((gpu for gpu in usable if gpu.index == index), None)
-        if named is None:
-            there = ", ".join(f"{gpu.index} ({gpu.name})" for gpu in usable) or "none"
-            raise DeviceError(
-                f'gpu.index in overnight.toml is {index}, but there is no such GPU (there: {there}). Expected: "auto" '
-                f"or one of them."
-            )
-        return named, take(named, session, start_id, folder)
-    if not usable:
-        return None
-    for gpu in sorted(usable, key=lambda one: (one.used_mb or 0) - (one.total_mb or 0)):
+    if wanted == "auto":
+        if not usable:
+            return None
+        return _first_free(_roomiest(usable), session, start_id, folder, "Every GPU is taken")
+    found = named(usable, wanted)
+    if not found:
+        there = ", ".join(f"{gpu.label} ({gpu.name or gpu.uuid})" for gpu in usable) or "none"
+        why = f" {trouble}" if trouble else ""
+        raise DeviceError(
+            f'{asked_by} is {wanted}, but there is no such GPU (there: {there}). Expected: "auto", or an index or '
+            f"UUID of them.{why}"
+        )
+    if len(found) == 1:
+        return found[0], take(found[0], session, start_id, folder)
+    return _first_free(_roomiest(found), session, start_id, folder, f"Every instance of GPU {wanted} is taken")
+
+
+def named(gpus: Sequence[GpuSample], wanted: int | str) -> list[GpuSample]:
+    """The devices that a person means by an index ("1"), a MIG instance ("1:0") or a UUID or the beginning of one."""
+    word = str(wanted).strip()
+    if word.isdecimal():
+        return [gpu for gpu in gpus if gpu.index == int(word)]
+    exact = [gpu for gpu in gpus if word in (gpu.uuid, gpu.label)]
+    begun = [gpu for gpu in gpus if word[:4].upper() in ("GPU-", "MIG-") and gpu.uuid.startswith(word)]
+    return exact or begun or [gpu for gpu in gpus if word and word == gpu.parent]
+
+
+def visible(gpus: Sequence[GpuSample], allowed: str | None) -> list[GpuSample]:
+    """Those that CUDA_VISIBLE_DEVICES, as the engine was started with it, leaves; all where it is not set.
+
+    As CUDA reads it: a list of indices or UUIDs that ends at the first one that does not exist.
+    """
+    if allowed is None:
+        return list(gpus)
+    found: list[GpuSample] = []
+    for word in allowed.split(","):
+        some = named([gpu for gpu in gpus if gpu.uuid], word)
+        if not some:
+            break
+        found += [gpu for gpu in some if gpu not in found]
+    return found
+
+
+def _roomiest(gpus: Sequence[GpuSample]) -> list[GpuSample]:
+    return sorted(gpus, key=lambda one: (one.used_mb or 0) - (one.total_mb or 0))
+
+
+def _first_free(
+    gpus: Sequence[GpuSample], session: str, start_id: str, folder: Path | None, why: str
+) -> tuple[GpuSample, Lock]:
+    for gpu in gpus:
         try:
             return gpu, Lock(lock_path(gpu.uuid, folder), start_id, kind=session)
         except Held:
             continue
-    taken = "; ".join(f"GPU {gpu.index} by {_who(device_holder(gpu.uuid, folder))}" for gpu in usable)
-    raise DeviceError(f"Every GPU is taken: {taken}. Wait, or stop one of these sessions.")
+    taken = "; ".join(
+        f"GPU {gpu.label} by {_who(device_holder(gpu.uuid, folder))}"
+        for gpu in sorted(gpus, key=lambda one: (one.index, one.instance or 0))
+    )
+    raise DeviceError(f"{why}: {taken}. Wait, or stop one of these sessions.")
 
 
 def _who(found: Holder | None) -> str:

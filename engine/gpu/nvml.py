@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import msgspec
+
 from engine.gpu.samples import GpuProcess, GpuSample
 from engine.session.cookie import cookie_of
 
@@ -23,7 +25,16 @@ NOT_AVAILABLE = (
     "NVMLError_InsufficientSize",
 )
 """Answers that mean that this one figure is not to be had; any other error means that the driver is not well."""
+LOST = "NVMLError_GpuIsLost"
 ABSENT = ("NVMLError_LibraryNotFound", "NVMLError_DriverNotLoaded")
+
+
+class Driver(msgspec.Struct, frozen=True):
+    """The driver's version, the highest CUDA that it carries, and each GPU's compute capability by UUID."""
+
+    version: str | None = None
+    cuda: str | None = None
+    capabilities: dict[str, tuple[int, int]] = {}
 
 
 class Nvml:
@@ -49,13 +60,36 @@ class Nvml:
             return []
         nvml = self._module
         try:
-            found = [self._device(nvml, index) for index in range(int(nvml.nvmlDeviceGetCount()))]
+            found = [one for index in range(int(nvml.nvmlDeviceGetCount())) for one in self._devices(nvml, index)]
         except Exception as error:  # the driver can fail in any call and in any way, also within the binding
             self._fail(error)
             return []
         self._forget_gone(found)
         self.trouble = None
         return found
+
+    def about(self) -> Driver:
+        """What the driver and its devices are, for people; None and {} where it does not tell."""
+        if not self._reach():
+            return Driver()
+        nvml, abilities = self._module, {}
+        try:
+            for index in range(int(nvml.nvmlDeviceGetCount())):
+                handle = _ask(nvml.nvmlDeviceGetHandleByIndex, index)
+                uuid = None if handle is None else _ask(nvml.nvmlDeviceGetUUID, handle)
+                able = None if uuid is None else _ask(nvml.nvmlDeviceGetCudaComputeCapability, handle)
+                if able is not None:
+                    abilities[_string(uuid)] = (int(able[0]), int(able[1]))
+            version = _ask(nvml.nvmlSystemGetDriverVersion)
+            cuda = _ask(nvml.nvmlSystemGetCudaDriverVersion)
+        except Exception as error:  # as in sample
+            self._fail(error)
+            return Driver()
+        return Driver(
+            version=None if version is None else _string(version),
+            cuda=None if cuda is None else f"{int(cuda) // 1000}.{int(cuda) % 1000 // 10}",
+            capabilities=abilities,
+        )
 
     def close(self) -> None:
         """Let go of the driver."""
@@ -92,15 +126,24 @@ class Nvml:
         self.present = False
         self.trouble = f"The NVIDIA driver does not answer ({_text(error)}); trying again every {RETRY_S:g} s."
 
-    def _device(self, nvml: Any, index: int) -> GpuSample:
+    def _devices(self, nvml: Any, index: int) -> list[GpuSample]:
+        """GPU `index`, or its MIG instances; one that is lost or not to be asked hides no other."""
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = _string(nvml.nvmlDeviceGetUUID(handle))
+            whole = self._device(nvml, handle, index, uuid)
+            if not _migrated(nvml, handle):
+                return [whole]
+            instances = self._instances(nvml, handle, whole)
         except Exception as error:
-            if type(error).__name__ not in ("NVMLError_GpuIsLost", *NOT_AVAILABLE):
+            if type(error).__name__ not in (LOST, *NOT_AVAILABLE):
                 raise
-            return GpuSample(index=index, uuid="", name=f"not available: {_text(error)}")
-        memory = _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+            return [GpuSample(index=index, uuid="", name=f"not available: {_text(error)}")]
+        none = msgspec.structs.replace(whole, uuid="", name=f"{whole.name}: MIG is on and has no instance")
+        return instances or [none]
+
+    def _device(self, nvml: Any, handle: Any, index: int, uuid: str) -> GpuSample:
+        memory = _memory(nvml, handle)
         rates = _ask(nvml.nvmlDeviceGetUtilizationRates, handle)
         name = _ask(nvml.nvmlDeviceGetName, handle)
         limit = _ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
@@ -118,7 +161,32 @@ class Nvml:
             sm_mhz=_ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
             mem_mhz=_ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_MEM),
             processes=self._processes(nvml, handle),
+            ecc_errors=_ecc_errors(nvml, handle),
         )
+
+    def _instances(self, nvml: Any, handle: Any, whole: GpuSample) -> list[GpuSample]:
+        """The GPU's MIG instances, each with its own memory and processes."""
+        found = []
+        for number in range(int(_ask(nvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0)):
+            instance = _ask(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, number)
+            uuid = None if instance is None else _ask(nvml.nvmlDeviceGetUUID, instance)
+            if uuid is None:
+                continue
+            memory = _memory(nvml, instance)
+            name = _ask(nvml.nvmlDeviceGetName, instance)
+            one = msgspec.structs.replace(
+                whole,
+                uuid=_string(uuid),
+                parent=whole.uuid,
+                instance=number,
+                name=whole.name if name is None else _string(name),
+                used_mb=None if memory is None else int(memory.used) // MIB,
+                total_mb=None if memory is None else int(memory.total) // MIB,
+                util_percent=None,  # the driver has no figure for a part of a GPU
+                processes=self._processes(nvml, instance),
+            )
+            found.append(one)
+        return found
 
     def _processes(self, nvml: Any, handle: Any) -> list[GpuProcess] | None:
         found = _ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle)
@@ -144,6 +212,39 @@ def _pynvml() -> ModuleType:
 
     module: ModuleType = pynvml
     return module
+
+
+def _memory(nvml: Any, handle: Any) -> Any:
+    """Used and total as nvidia-smi tells them: without what the driver keeps for itself, where it tells that apart."""
+    version = getattr(nvml, "nvmlMemory_v2", None)
+    if version is not None:
+        try:
+            return nvml.nvmlDeviceGetMemoryInfo(handle, version)
+        except Exception as error:
+            if type(error).__name__ not in (*NOT_AVAILABLE, "NVMLError_ArgumentVersionMismatch"):
+                raise
+    return _ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+
+
+def _migrated(nvml: Any, handle: Any) -> bool:
+    """Whether the GPU is divided into instances now; older bindings and most cards know nothing of it."""
+    mode = _ask(getattr(nvml, "nvmlDeviceGetMigMode", _unknown), handle)
+    return bool(mode and mode[0])
+
+
+def _ecc_errors(nvml: Any, handle: Any) -> int | None:
+    function = getattr(nvml, "nvmlDeviceGetTotalEccErrors", _unknown)
+    found = _ask(
+        function,
+        handle,
+        getattr(nvml, "NVML_MEMORY_ERROR_TYPE_UNCORRECTED", 1),
+        getattr(nvml, "NVML_VOLATILE_ECC", 0),
+    )
+    return None if found is None else int(found)
+
+
+def _unknown(*_: Any) -> None:
+    """Stands for a call that the binding has not got."""
 
 
 def _ask(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -19,7 +19,12 @@ class GpuProcess(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class GpuSample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One device: memory in MiB, utilisation in percent, power in watts, temperature in °C, clocks in MHz."""
+    """One device: memory in MiB, utilisation in percent, power in watts, temperature in °C, clocks in MHz.
+
+    `uuid` is "" for a device that cannot be used, and `name` then says why. A MIG instance is a device of its own: its
+    number on the GPU is `instance`, the whole GPU's UUID `parent`; power, temperature and clocks are the whole GPU's.
+    `ecc_errors`: memory errors since the driver was loaded that could not be corrected.
+    """
 
     index: int
     uuid: str
@@ -33,6 +38,14 @@ class GpuSample(msgspec.Struct, frozen=True, omit_defaults=True):
     sm_mhz: int | None = None
     mem_mhz: int | None = None
     processes: list[GpuProcess] | None = None
+    parent: str = ""
+    instance: int | None = None
+    ecc_errors: int | None = None
+
+    @property
+    def label(self) -> str:
+        """How people call it: "1", or "1:2" for the third MIG instance of GPU 1."""
+        return str(self.index) if self.instance is None else f"{self.index}:{self.instance}"
 
 
 class HostSample(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -53,6 +66,11 @@ class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     gpus: list[GpuSample] = []
     host: HostSample = HostSample()
     trouble: str | None = None
+
+
+def device_of(gpus: list[GpuSample], uuid: str) -> GpuSample | None:
+    """The device with this UUID; None when it is not (any more) among them."""
+    return next((gpu for gpu in gpus if gpu.uuid == uuid), None) if uuid else None
 
 
 def of_run(gpus: list[GpuSample], prefix: str) -> list[GpuProcess]:

@@ -11,6 +11,7 @@ import msgspec
 
 from engine.gpu.sampler import Sampler
 from engine.gpu.samples import Snapshot
+from engine.gpu.watched import DeviceWatch
 
 EVERY_S = 1.0
 BLOCK = 1 << 16
@@ -21,14 +22,20 @@ _decoder = msgspec.json.Decoder(Snapshot)
 class Telemetry:
     """Appends a snapshot each `every_s` seconds, in a thread, from `start` to `stop` (or within a `with` block).
 
-    A disk that refuses costs the telemetry, never the trial: it then ends, and `trouble` says why.
+    `watch` sees each of them, and one more after the end. A disk that refuses costs the telemetry, never the trial: it
+    then ends, and `trouble` says why.
     """
 
-    def __init__(self, path: Path, sampler: Sampler | None = None, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        sampler: Sampler | None = None,
+        every_s: float = EVERY_S,
+        watch: DeviceWatch | None = None,
+    ) -> None:
         self.path = path
         self.trouble: str | None = None
-        self.peak_mb: dict[str, int] = {}
-        """The most memory seen in use on each device, by its UUID, in MiB."""
+        self._watch = watch or DeviceWatch("", "")
         self._sampler = sampler or Sampler()
         self._every_s = every_s
         self._stop = threading.Event()
@@ -58,10 +65,10 @@ class Telemetry:
             with self.path.open("ab", buffering=0) as file:
                 while not self._stop.is_set():
                     snapshot = self._sampler.sample()
-                    for gpu in snapshot.gpus:
-                        self.peak_mb[gpu.uuid] = max(self.peak_mb.get(gpu.uuid, 0), gpu.used_mb or 0)
+                    self._watch.see(snapshot)
                     file.write(_encoder.encode(snapshot) + b"\n")
                     self._stop.wait(self._every_s)
+                self._watch.see(self._sampler.sample())  # how it left the device
         except OSError as error:
             self.trouble = f"{self.path} could not be written: {error.strerror}"
         finally:

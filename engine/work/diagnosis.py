@@ -6,6 +6,8 @@ import signal
 
 import msgspec
 
+from engine.gpu.holders import describe
+from engine.gpu.watched import DeviceWatch
 from engine.work.leash import Ending
 from engine.work.logtrouble import LogTrouble, last_lines, read_trouble
 
@@ -23,6 +25,14 @@ FATAL: dict[int, str] = {
 }
 WORDS = {
     "oom": "the GPU's memory was not enough",
+    "oom_others": "the GPU's memory was not enough beside what others hold",
+    "gpu_ecc": "the GPU's memory had an error that could not be corrected",
+    "gpu_lost": "the GPU is gone: it does not answer any more",
+    "gpu_driver": "the NVIDIA driver does not work, or not with this PyTorch",
+    "gpu_arch": "what is installed was not built for this GPU",
+    "gpu_busy": "another process has the GPU for itself",
+    "gpu_library": "cuDNN, cuBLAS or NCCL could not start",
+    "no_gpu": "it found no GPU",
     "oom_host": "the machine's memory was not enough",
     "disk_full": "no space was left on the disk",
     "import_error": "something that it imports is not there",
@@ -33,14 +43,70 @@ WORDS = {
     "exception": "an exception ended it",
 }
 
+HELPS = {
+    "oom": "a smaller DEVICE_BATCH_SIZE, DEPTH or MAX_SEQ_LEN fits",
+    "oom_others": "wait for them, end them, or take another GPU (overnight start --gpu N)",
+    "gpu_ecc": "nvidia-smi -q -d ECC,ROW_REMAPPER tells more; reset the GPU or reboot, or take another one"
+    " (overnight start --gpu N)",
+    "gpu_lost": "dmesg tells why (Xid 79 is power, heat or the slot); reboot, or take another GPU"
+    " (overnight start --gpu N)",
+    "gpu_driver": "after an update of the driver reboot; else install the driver that this PyTorch needs"
+    " (overnight doctor --only gpu --only torch)",
+    "gpu_arch": "install a PyTorch for it (overnight doctor --only gpu --only torch tells both)",
+    "gpu_busy": "nvidia-smi tells whose it is; its compute mode is exclusive, or it is being reset",
+    "gpu_library": "often too little memory is left on the GPU, else PyTorch's installation is not whole",
+    "no_gpu": "CUDA_VISIBLE_DEVICES and the installed PyTorch decide (overnight doctor --only torch)",
+}
+
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """`cause`: nan, oom (GPU), oom_host, disk_full, import_error, syntax_error, assertion, cuda_error, exception,
-    timeout, killed, segfault, abort, terminated, leash_lost, not_started, other. `detail`: one line for the
-    operator."""
+    """`cause`: nan, oom (GPU), oom_others, oom_host, disk_full, import_error, syntax_error, assertion, gpu_ecc,
+    gpu_lost, gpu_driver, gpu_arch, gpu_busy, gpu_library, no_gpu, cuda_error, exception, timeout, killed, segfault,
+    abort, terminated, leash_lost, not_started, other. `detail`: one line for the operator."""
 
     cause: str
     detail: str
+
+
+TELLING = frozenset({"oom", "oom_host", "disk_full", "gpu_ecc", "gpu_lost", "gpu_driver", "gpu_arch", "gpu_busy"})
+"""Causes that say more than the signal in which the program ended after it."""
+MUCH = 0.1
+"""Of a device's memory: others that hold more are told in an out-of-memory error."""
+VAGUE = frozenset(
+    {"cuda_error", "no_gpu", "gpu_library", "exception", "killed", "segfault", "abort", "timeout", "other"}
+)
+"""Causes behind which a broken device may stand without train.py having been told."""
+
+
+def with_device(found: Diagnosis, watch: DeviceWatch) -> Diagnosis:
+    """The diagnosis with what the driver showed from outside: a lost device, memory errors, others in its memory."""
+    if not watch.device:
+        return found
+    if found.cause == "oom":
+        return _crowded(found, watch)
+    if found.cause not in VAGUE:
+        return found
+    if watch.lost:
+        cause, seen = "gpu_lost", "the driver does not show it any more"
+    elif watch.new_ecc_errors:
+        cause, seen = "gpu_ecc", f"the driver counts {watch.new_ecc_errors} more than before the run"
+    elif watch.trouble and watch.before is not None:
+        cause, seen = "gpu_driver", watch.trouble
+    else:
+        return found
+    return Diagnosis(cause, f"{WORDS[cause].capitalize()} ({seen}). What helps: {HELPS[cause]}. {found.detail}")
+
+
+def _crowded(found: Diagnosis, watch: DeviceWatch) -> Diagnosis:
+    total = watch.last.total_mb if watch.last is not None else None
+    held = watch.others_mb
+    if not total or held <= MUCH * total:
+        return found
+    who = "; ".join(describe(one, watch.session) for one in watch.others()[:3]) or "processes not visible here"
+    told = f"others hold {held / 1024:.1f} of its {total / 1024:.1f} GiB: {who}"
+    if held > total / 2:
+        return Diagnosis("oom_others", f"{found.detail} But {told}. What helps here: {HELPS['oom_others']}")
+    return Diagnosis("oom", f"{found.detail} And {told}")
 
 
 def fatal_signal(ending: Ending) -> int | None:
@@ -63,12 +129,13 @@ def diagnose(ending: Ending, log: str, limit_s: float = 0.0) -> Diagnosis:
         return Diagnosis(ending.cause.replace("engine_gone", "terminated"), f"Ended from outside: {ending.why}.")
     trouble = read_trouble(log)
     number = fatal_signal(ending)
-    if number is not None and trouble.cause not in ("oom", "oom_host", "disk_full"):
+    if number is not None and trouble.cause not in TELLING:
         return _by_signal(number, ending, trouble, last)
     how = f"exit code {ending.exit_code}" if ending.exit_code is not None else f"signal {ending.signal}"
     if trouble.cause:
         at = f" at {trouble.where}" if trouble.where else ""
-        return Diagnosis(trouble.cause, f"Failed ({how}): {WORDS[trouble.cause]}{at}: {trouble.line}")
+        helps = f". What helps: {HELPS[trouble.cause]}" if trouble.cause in HELPS else ""
+        return Diagnosis(trouble.cause, f"Failed ({how}): {WORDS[trouble.cause]}{at}: {trouble.line}{helps}")
     return Diagnosis("other", f"Failed ({how}) without saying why.{last}")
 
 

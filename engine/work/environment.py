@@ -30,6 +30,8 @@ CPU: Mapping[str, str] = {
 ALWAYS: Mapping[str, str] = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"}
 """Progress reaches run.log as it happens, whatever the locale; sets of texts have one order."""
 
+VRAM_CAP = "OVERNIGHT_VRAM_MB"
+"""Of the shell's own variables the one that is passed on: the most memory of the GPU that train.py may take, in MiB."""
 FOREIGN_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_CEILING_DIRECTORIES")
 
 
@@ -81,6 +83,9 @@ def trial_environment(
     if cpu:
         environment.update(CPU)
     elif device:
+        environment["OVERNIGHT_DEVICE"] = "cuda"  # train.py fails rather than train on the CPU when it finds no GPU
+        if cap := base.get(VRAM_CAP):
+            environment[VRAM_CAP] = cap
         environment["CUDA_VISIBLE_DEVICES"] = device
         environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     return environment

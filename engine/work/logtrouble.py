@@ -25,8 +25,28 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         "oom",
         r"OutOfMemoryError|CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
-        r"|cudaErrorMemoryAllocation",
+        r"|CUDNN_STATUS_ALLOC_FAILED|cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY|^(?:FAIL )?out of memory\b",
     ),
+    ("gpu_ecc", r"uncorrectable ECC|cudaErrorECCUncorrectable|CUDA_ERROR_ECC_UNCORRECTABLE|\bXid\b.*: (?:48|94|95),"),
+    ("gpu_lost", r"GPU is lost|fallen off the bus|NVML_ERROR_GPU_IS_LOST|\bXid\b.*: 79,"),
+    (
+        "gpu_driver",
+        r"[Dd]river/library version mismatch|driver version is insufficient|driver on your system is too old"
+        r"|Found no NVIDIA driver|unsupported display driver / cuda driver|[Ff]orward compatibility was attempted"
+        r"|system not yet initialized|communicate with the NVIDIA driver|cudaErrorInsufficientDriver",
+    ),
+    (
+        "gpu_arch",
+        r"no kernel image is available|not compatible with the current PyTorch|cudaErrorNoKernelImageForDevice"
+        r"|PTX was compiled with an unsupported toolchain|only supports Ampere GPUs or newer|invalid device function",
+    ),
+    ("gpu_busy", r"busy or unavailable|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE"),
+    (
+        "gpu_library",
+        r"(?:CUDNN|CUBLAS)_STATUS_(?:NOT_INITIALIZED|SUBLIBRARY|INTERNAL_ERROR_HOST|VERSION)|libcudnn|libnccl|libcublas"
+        r"|cuDNN version incompatibility|ncclSystemError|ncclUnhandledCudaError|NCCL error",
+    ),
+    ("no_gpu", r"No CUDA GPUs are available|no CUDA-capable device|cudaErrorNoDevice|Torch not compiled with CUDA"),
     (
         "oom_host",
         r"^MemoryError\b|DefaultCPUAllocator: (?:can't|not enough)|Cannot allocate memory|std::bad_alloc"
@@ -41,9 +61,13 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"^FAIL\b.*(?:loss|nan|inf)|\bloss(?: is|:|=)?\s*[-+]?(?:nan|inf)\b"
         r"|^FloatingPointError\b|contains? (?:NaN|nan)",
     ),
-    ("cuda_error", r"CUDA error:|CUDA driver|CUBLAS_STATUS_|CUDNN_STATUS_|device-side assert|NCCL error"),
+    ("cuda_error", r"CUDA error:|CUDA driver|CUBLAS_STATUS_|CUDNN_STATUS_|device-side assert"),
 )
-"""Cause and pattern, the more telling first: an out-of-memory error is also a CUDA error."""
+"""Cause and pattern, the more telling first: an out-of-memory error is also a CUDA error.
+
+The messages are those of the CUDA runtime's and driver's error tables, of PyTorch's checks of a device, and of the
+kernel's log, as in "NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus."
+"""
 _COMPILED = tuple((cause, re.compile(pattern)) for cause, pattern in CAUSES)
 _EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Interrupt|Warning|Exit))(?::\s?(.*))?$")
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+)')

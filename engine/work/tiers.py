@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from engine.gpu.locks import visible
 from engine.gpu.nvml import Nvml
 from engine.session.assets import assets_dir
 
@@ -69,10 +71,11 @@ def _plain(word: str) -> str:
 
 
 def largest_gpu_gb() -> float | None:
-    """Memory of this machine's largest GPU in GiB; None without one."""
+    """Memory of the largest GPU in GiB, of those that CUDA_VISIBLE_DEVICES leaves; None without one."""
     nvml = Nvml()
     try:
-        sizes = [gpu.total_mb for gpu in nvml.sample() if gpu.total_mb]
+        seen = visible(nvml.sample(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        sizes = [gpu.total_mb for gpu in seen if gpu.total_mb]
     finally:
         nvml.close()
     return max(sizes) / 1024 if sizes else None

@@ -116,7 +116,8 @@ def test_a_figure_that_is_not_supported_is_none_and_costs_nothing_else() -> None
         nvml = Nvml(Driver(**{name: "NotSupported"}))
         (gpu,) = nvml.sample()
         assert nvml.trouble is None, name
-        values = [getattr(gpu, field) for field in gpu.__struct_fields__]
+        always = {"instance", "ecc_errors"}  # of a card without MIG, and a binding that knows no such counters
+        values = [getattr(gpu, field) for field in gpu.__struct_fields__ if field not in always]
         assert 1 <= values.count(None) <= 2, name
 
 

@@ -13,6 +13,7 @@ from engine.gpu.nvml import Nvml
 from engine.gpu.sampler import Sampler
 from engine.gpu.samples import GpuProcess, GpuSample, HostSample, Snapshot
 from engine.gpu.telemetry import Telemetry, read_tail
+from engine.gpu.watched import DeviceWatch
 
 
 class TwoLooks(Sampler):
@@ -37,11 +38,13 @@ def until_lines(path: Path, count: int) -> None:
 
 def test_snapshots_are_appended_while_it_runs_and_the_peak_is_known(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.jsonl"
-    with Telemetry(path, TwoLooks(), every_s=0.01) as telemetry:
+    watch = DeviceWatch("GPU-1", "mar5")
+    watch.see(Snapshot(at=0.0, gpus=[GpuSample(index=0, uuid="GPU-1", used_mb=60)]))
+    with Telemetry(path, TwoLooks(), every_s=0.01, watch=watch) as telemetry:
         until_lines(path, 4)
     size = path.stat().st_size
     assert telemetry.trouble is None
-    assert telemetry.peak_mb == {"GPU-1": 900}
+    assert watch.peak_mb == 840, "above the level before the run"
     assert [one.at for one in read_tail(path, 1000)][:4] == [1.0, 2.0, 3.0, 4.0]
     assert path.stat().st_size == size, "nothing is written after the end"
 
