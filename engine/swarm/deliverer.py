@@ -1,0 +1,95 @@
+"""Delivers the outbox, in a thread of its own: later where the swarm is away, once whatever happens."""
+
+import threading
+from collections.abc import Callable
+
+from engine.swarm.api import Stored, Swarm, SwarmError, Unreachable
+from engine.swarm.outbox import Outbox
+
+FIRST_S, MOST_S = 1.0, 60.0
+"""The wait after a failure, and where its doubling ends."""
+PASSING = ("rate", "unreachable")
+"""Refusals that are no answer: the same record is sent again later."""
+
+
+class Deliverer:
+    """`open` gives the swarm; `told` hears what was taken, `refused` what never will be, `away` of the link (""= up).
+
+    `also` is called after each round in which the swarm answered: it reads what is new there.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        open: Callable[[], Swarm],
+        told: Callable[[Stored], object],
+        refused: Callable[[str, SwarmError], object],
+        away: Callable[[str], object],
+        also: Callable[[Swarm], object],
+        every_s: float = 15.0,
+    ) -> None:
+        self.outbox, self._open = outbox, open
+        self._told, self._refused, self._away, self._also, self._every_s = told, refused, away, also, every_s
+        self._wake, self._end = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="swarm deliverer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something new to deliver."""
+        self._wake.set()
+
+    def close(self, wait_s: float) -> None:
+        """Deliver what goes at once, and end; what is left waits for the next start."""
+        self._end.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(wait_s)
+
+    def _run(self) -> None:
+        pause = 0.0
+        self._wake.set()
+        ending = False
+        while not ending:  # what came while the end was asked for is delivered as well
+            if pause:
+                self._end.wait(pause)
+            else:
+                self._wake.wait(self._every_s)
+            self._wake.clear()
+            ending = self._end.is_set()
+            pause = self._round(pause)
+
+    def _round(self, pause: float) -> float:
+        """One try at everything; the wait before the next, 0 after a success."""
+        try:
+            swarm = self._open()
+            self._deliver(swarm)
+            if not self._end.is_set():
+                self._also(swarm)
+        except SwarmError as error:
+            self._away(str(error) if error.code != "rate" else "")
+            return min(MOST_S, max(FIRST_S, pause * 2))
+        except Exception as error:  # whatever a swarm does, this thread goes on
+            self._away(f"it cannot be talked to: {error!r}")
+            return min(MOST_S, max(FIRST_S, pause * 2))
+        self._away("")
+        return 0.0
+
+    def _deliver(self, swarm: Swarm) -> None:
+        """Errors: SwarmError of the passing kind, OSError."""
+        for path in self.outbox.waiting():
+            letter = self.outbox.read(path)
+            if letter is None:
+                continue
+            try:
+                stored = swarm.publish(letter.record, letter.code)
+            except SwarmError as error:
+                if isinstance(error, Unreachable) or error.code in PASSING:
+                    raise
+                if error.code != "replay":  # a first sending arrived whose answer was lost, and the disk forgot
+                    self._refused(letter.record.kind, error)
+            else:
+                self._told(stored)
+            self.outbox.done(path, letter.record.id)

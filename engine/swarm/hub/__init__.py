@@ -1,0 +1,1 @@
+"""The hub: a swarm's store behind HTTP, for members on many machines."""
