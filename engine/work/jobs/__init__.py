@@ -1,0 +1,1 @@
+"""Queued work that is no experiment: one module a kind; `engine.loop.jobs` has the table of kinds."""

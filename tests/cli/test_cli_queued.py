@@ -1,0 +1,127 @@
+"""rerun, profile and sample from the command line: with an engine and without, waited for, left and interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.loop.main import run
+from engine.session.cookie import session_id
+from engine.session.locking import engine_of
+from engine.session.samples import FILE
+from engine.session.settings import Limits
+from engine.work import sweep
+from tests.cli.conftest import Overnight
+from tests.cli.story import Story
+from tests.faults.scene import FRONT, daemon, until, verb
+from tests.loop.lab import BENCHMARK, ENV, Lab
+
+HANGS = BENCHMARK + 'case "$PWD" in */.overnight/jobs/*) exec sleep 1000;; esac\n'
+
+
+def night(root: Path, benchmark: str = BENCHMARK) -> Lab:
+    lab = Lab(root, benchmark=benchmark)
+    run(lab.paths, limits=Limits(experiments=1))
+    return lab
+
+
+def test_without_an_engine_one_is_started_that_leaves(tmp_path: Path) -> None:
+    lab = night(tmp_path / "toy")
+    done = verb(lab, "rerun", "1", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert document["metric"] == document["before"] and document["change"] == 0 and document["seed"] == 1337
+    assert (Path(document["folder"]) / "benchmark.out").is_file() and document["outcome"] == "ok"
+    until(lambda: engine_of(lab.paths.lock) is None, "the engine's end")
+    assert lab.state().engine is not None and lab.state().engine.jobs_only  # type: ignore[union-attr]
+
+
+def test_with_an_engine_it_is_done_by_that_one_which_goes_on(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy")
+    with daemon(lab) as pid:
+        lab.wait(lambda s: s.champion is not None)
+        done = verb(lab, "rerun", "baseline", "--seed", "7")
+        assert done.returncode == 0 and "run 1 again, seed 7" in done.stdout
+        held = engine_of(lab.paths.lock)
+        assert held is not None and held.pid == pid
+
+
+def test_an_engine_can_be_started_for_what_is_queued(tmp_path: Path) -> None:
+    lab = night(tmp_path / "toy")
+    before = len(lab.state().experiments)
+    assert verb(lab, "start", "--jobs").returncode == 0
+    lab.wait(lambda s: s.engine is not None and s.engine.jobs_only and s.engine.stopped_at)
+    assert len(lab.state().experiments) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("rerun", "9"), 4, "has no run 9"),
+        (("rerun", "1", "--seed", "-3"), 4, "seed is '-3'"),
+        (("profile", "--steps", "0"), 4, "steps is '0'"),
+        (("profile", "1"), 1, "prepare.py has no training_batches"),
+        (("sample", "--prompt", ""), 4, "the prompt is empty"),
+        (("sample", "1", "--prompt", "a"), 4, "weights are not on the disk; none are kept yet"),
+        (("sample",), 2, "--prompt"),
+    ],
+)
+def test_what_cannot_be_done_says_why_and_leaves_nothing_queued(
+    tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    lab = night(tmp_path / "toy")
+    done = verb(lab, *words)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert not done.stdout
+    assert all(command.status in ("done", "refused") for command in lab.state().commands.values())
+
+
+def started(lab: Lab) -> "subprocess.Popen[str]":
+    """A rerun in a process of its own, whose work is on."""
+    command = [*FRONT, "rerun", "-s", str(lab.root), "1"]
+    verb = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lab.wait(lambda s: s.job is not None)
+    return verb
+
+
+def test_an_interrupt_ends_the_work_and_the_engine_that_were_only_for_it(tmp_path: Path) -> None:
+    lab = night(tmp_path / "toy", HANGS)
+    rerun = started(lab)
+    os.kill(rerun.pid, signal.SIGINT)
+    _, said = rerun.communicate(timeout=60)
+    assert rerun.returncode == 130 and "ending the rerun" in said
+    assert lab.state().jobs[0].outcome == "aborted"
+    until(lambda: engine_of(lab.paths.lock) is None, "the engine's end")
+    assert not sweep.find(session_id(lab.root))
+
+
+def test_an_interrupt_leaves_the_work_of_an_engine_that_was_there(tmp_path: Path) -> None:
+    lab = night(tmp_path / "toy", HANGS)
+    with daemon(lab):
+        rerun = started(lab)
+        os.kill(rerun.pid, signal.SIGINT)
+        _, said = rerun.communicate(timeout=60)
+        assert rerun.returncode == 130 and "goes on in the engine" in said
+        assert lab.state().job is not None
+        shown = verb(lab, "status")
+        assert "rerun of run 1" in shown.stdout
+        assert verb(lab, "abort").returncode == 0
+        lab.wait(lambda s: s.jobs and s.jobs[0].outcome == "aborted")
+
+
+def test_show_tells_what_a_run_wrote_made_harmless(story: Story, overnight: Overnight) -> None:
+    folder = story.paths.run(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).write_text(json.dumps([{"prompt": "Once", "text": " upon \x1b[2Ja time"}]))
+    said = overnight("show", "1", "s1")
+    assert said.code == 0 and "Once▸ upon a time" in said.out.replace("  ", " ") and "\x1b" not in said.out
+    assert overnight("show", "1", "s1", "--json").json["samples"][0]["prompt"] == "Once"
+
+
+def test_queued_work_is_named_where_commands_are(sessions: Path, overnight: Overnight) -> None:
+    said = overnight("--help").out
+    for kind in ("rerun", "profile", "sample"):
+        assert f"\n  {kind}" in said
