@@ -22,6 +22,9 @@ def main() -> int:
     parser.add_argument("--tell", type=int, default=-1)
     parser.add_argument("--limits", default="")
     parser.add_argument("--dirty", action="store_true")
+    parser.add_argument("--jobs", action="store_true")
+    parser.add_argument("--gpu")
+    parser.add_argument("--no-fit", action="store_true")
     given = parser.parse_args()
     limits = msgspec.json.decode(given.limits, type=Limits) if given.limits else None
     pipe = [given.tell]
@@ -43,6 +46,9 @@ def main() -> int:
             limits=limits,
             dirty=given.dirty,
             stay=True,
+            jobs_only=given.jobs,
+            gpu=given.gpu,
+            fit=not given.no_fit,
             start_id=given.start_id,
             ready=lambda: tell(Told(True)),
         )

@@ -5,7 +5,7 @@ import time
 import msgspec
 
 from engine.loop.commands import react
-from engine.loop.editing import edit_setting
+from engine.loop.editing import edit_setting, is_of_training
 from engine.loop.main import LaunchRefused
 from engine.loop.projection import Projection
 from engine.loop.record import NoRoom, Record
@@ -55,7 +55,8 @@ def _through_inbox(paths: SessionPaths, request: inbox.Request, wait_s: float) -
     while time.monotonic() < deadline:
         follower.poll()
         command = follower.state.commands.get(request.id)
-        if command is not None and (command.status != "queued" or request.kind in ("say", "edit")):
+        later = request.kind in ("say", "edit", "adopt", *inbox.JOBS)
+        if command is not None and (command.status != "queued" or later):
             return _outcome(command, follower.state)
         time.sleep(0.05)
     return Outcome("queued", "the engine has not answered yet; the command stays in its inbox")
@@ -66,6 +67,10 @@ def _outcome(command: Command, state: State) -> Outcome:
         return Outcome(command.status, command.answer)
     if command.kind == "edit":
         return Outcome("queued", "takes effect between two experiments")
+    if command.kind == "adopt":
+        return Outcome("queued", "the next experiment tries it; the gate decides")
+    if command.kind in inbox.JOBS:
+        return Outcome("queued", "done between two experiments")
     current = state.current
     after = f", after run {current.run}" if current else ""
     return Outcome("queued", f"the next prompt carries it{after}")
@@ -82,7 +87,8 @@ def _apply(paths: SessionPaths, request: inbox.Request) -> Outcome:
         record.write(*react(record.state, request, time.time(), engine=False))
         state = record.state
         command = state.commands[request.id]
-        if command.kind == "edit" and command.status == "queued":
+        waits = is_of_training(command) and (state.current is not None or state.job is not None)
+        if command.kind == "edit" and command.status == "queued" and not waits:
             record.write(*edit_setting(state, command.id, tree))
         champion = state.champion
         if champion is not None and state.current is None and state.tree != champion.run:
@@ -90,6 +96,12 @@ def _apply(paths: SessionPaths, request: inbox.Request) -> Outcome:
             tree.restore(champion.run, None)
         if state.segments:
             Projection(record, tree).complete()
+        if waits:
+            return Outcome("queued", "the next engine does it, after the experiment that was under way")
+        if command.status == "queued" and command.kind in ("adopt", "try"):
+            return Outcome("queued", "the next engine's first experiment tries it; the gate decides")
+        if command.status == "queued" and command.kind in inbox.JOBS:
+            return Outcome("queued", "the next engine does it first")
         if command.status == "queued":
             return Outcome("queued", "the next engine's first prompt carries it")
         return Outcome(command.status, command.answer)

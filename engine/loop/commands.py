@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from engine.loop import jobs, trying
 from engine.session import events as ev
 from engine.session import lineage
-from engine.session.inbox import KINDS, NEED_ENGINE, Request
+from engine.session.inbox import JOBS, KINDS, NEED_ENGINE, Request
 from engine.session.state import State
 
 Events = list[ev.AnyEvent]
@@ -28,18 +29,20 @@ def react(state: State, request: Request, now: float, engine: bool = True) -> Ev
     try:
         if request.kind not in KINDS:
             raise Refusal(f"unknown command {request.kind!r}; known are {', '.join(KINDS)}")
-        if request.kind in NEED_ENGINE and not engine:
+        if request.kind in NEED_ENGINE and not engine and not _not_begun(state, request):
             raise Refusal("no engine is running in this session")
         stale(state, request)
         kinds = _KINDS if engine else _BY_HAND
         return [queued, *kinds[request.kind](state, request, now)]
-    except (Refusal, lineage.Refused) as error:
+    except (Refusal, lineage.Refused, jobs.Refused) as error:
         return [queued, ev.CommandRefused(at=now, id=request.id, reason=str(error))]
 
 
 def stale(state: State, request: Request) -> None:
     """Refuse a command whose author saw something else than what is now. Errors: Refusal."""
     seen, current, champion = request.seen, state.current, state.champion
+    if request.kind == "abort" and seen.job and not _pending(state, seen.job):
+        raise Refusal("that work is over already")
     if request.kind == "abort" and seen.run is not None:
         now_running = current.run if current else None
         if seen.run != now_running:
@@ -100,8 +103,19 @@ def _stop(state: State, request: Request, now: float) -> Events:
     return [ev.StopAsked(at=now, by=request.by, reason=f"asked by {request.by}"), _done(request, now, answer)]
 
 
+def _pending(state: State, id: str) -> bool:
+    return id in state.commands and state.commands[id].status in ("queued", "delivered")
+
+
+def _not_begun(state: State, request: Request) -> bool:
+    """Whether it takes back queued work that nobody has begun, for which no engine is needed."""
+    return request.kind == "abort" and bool(request.seen.job) and state.job is None
+
+
 def _abort(state: State, request: Request, now: float) -> Events:
-    current = state.current
+    current, job = state.current, state.job
+    if request.seen.job or (job is not None and request.seen.run is None):
+        return _abort_job(state, request, now)
     if current is None:
         raise Refusal("no experiment is running")
     if current.phase not in ("proposing", "accepted", "committed"):
@@ -112,6 +126,27 @@ def _abort(state: State, request: Request, now: float) -> Events:
         ev.AbortAsked(at=now, run=current.run, by=request.by),
         _done(request, now, f"run {current.run} is aborted"),
     ]
+
+
+def _abort_job(state: State, request: Request, now: float) -> Events:
+    job, id = state.job, request.seen.job
+    if job is None or (id and job.command != id):
+        kind = state.commands[id].kind
+        if kind not in JOBS:
+            raise Refusal(f"a command of kind {kind} is no queued work")
+        taken_back = ev.CommandRefused(at=now, id=id, reason=f"taken back by {request.by}")
+        return [taken_back, _done(request, now, f"the {kind} is taken back")]
+    if job.abort:
+        return [_done(request, now, f"the {job.kind} of run {job.run} is being aborted already, by {job.abort}")]
+    return [
+        ev.JobAbortAsked(at=now, command=job.command, by=request.by),
+        _done(request, now, f"the {job.kind} of run {job.run} is aborted"),
+    ]
+
+
+def _job(state: State, request: Request, now: float) -> Events:
+    jobs.KINDS[request.kind].check(state, request.args)
+    return []
 
 
 def _say(state: State, request: Request, now: float) -> Events:
@@ -183,6 +218,24 @@ def _note(state: State, request: Request, now: float) -> Events:
     ]
 
 
+def _adopt(state: State, request: Request, now: float) -> Events:
+    result = request.args.get("result", "")
+    if len(result) != 32 or not set(result) <= set("0123456789abcdef"):
+        raise Refusal("an adoption names a result by its id of 32 digits; overnight swarm results lists them")
+    waiting = [c.args.get("result") for c in state.commands.values() if c.kind == "adopt" and c.status == "queued"]
+    if result in waiting:
+        raise Refusal("this result waits to be tried already")
+    return []
+
+
+def _try(state: State, request: Request, now: float) -> Events:
+    try:
+        trying.values(request.args)
+    except trying.BadValues as error:
+        raise Refusal(str(error)) from None
+    return []
+
+
 _KINDS: dict[str, Callable[[State, Request, float], Events]] = {
     "pause": _pause,
     "resume": _resume,
@@ -195,5 +248,8 @@ _KINDS: dict[str, Callable[[State, Request, float], Events]] = {
     "undo": _override,
     "edit": _edit,
     "note": _note,
+    "adopt": _adopt,
+    "try": _try,
+    **dict.fromkeys(JOBS, _job),
 }
 _BY_HAND = {**_KINDS, "pause": _pause_by_hand}

@@ -4,6 +4,9 @@
 effect. The same plan is made after a crash from the folded journal, so that nothing is decided in two places.
 """
 
+import msgspec
+
+from engine.loop import rounds
 from engine.loop.effects import (
     ApplyChange,
     Context,
@@ -15,17 +18,20 @@ from engine.loop.effects import (
     Reflect,
     RestoreTree,
     RunChecks,
+    RunJob,
     RunTrial,
     Stop,
     Wait,
 )
-from engine.loop.gates import CHAMPION_FAILED, next_step
+from engine.loop.gates import BROKEN, CHAMPION_FAILED, next_step
 from engine.loop.judgement import Verdict
 from engine.session import events as ev
+from engine.session.events import Planned
 from engine.session.fold import apply
-from engine.session.settings import Limits
+from engine.session.inbox import JOBS
+from engine.session.settings import Grow, Limits
 from engine.session.standing import session_confidence
-from engine.session.state import Experiment, State
+from engine.session.state import SHOWN, Experiment, Job, State
 
 Plan = list[ev.AnyEvent] | Effect
 
@@ -38,6 +44,10 @@ def step(state: State, event: ev.AnyEvent, context: Context) -> Plan:
 
 def plan(state: State, context: Context) -> Plan:
     """What comes next while nothing is being carried out."""
+    if state.job is not None:  # it cannot be on: what is carried out is waited for
+        return _interrupted(state.job, context)
+    if context.jobs_only:
+        return Stop(state.stop) if state.stop else _job_waiting(state) or Stop("the queued work is done")
     current = state.current
     if current is None:
         return _between(state, context)
@@ -76,12 +86,15 @@ def limit_reached(state: State, now: float, limits: Limits) -> str:
 def _between(state: State, context: Context) -> Plan:
     if state.stop:
         return Stop(state.stop)
-    edit = _edit_waiting(state)
-    if edit is not None:
-        return edit
     champion = state.champion
     if champion is not None and state.tree != champion.run:
         return RestoreTree(champion.run)
+    edit = _edit_waiting(state)
+    if edit is not None:
+        return edit
+    job = _job_waiting(state)
+    if job is not None:
+        return job
     if state.paused:
         return Wait("paused")
     limit = limit_reached(state, context.now, context.limits)
@@ -91,15 +104,41 @@ def _between(state: State, context: Context) -> Plan:
         return Stop(limit)
     if state.segment is None or context.new_segment:
         return OpenSegment(context.new_segment or "the session's first segment")
+    began = ev.ExperimentBegan(
+        at=context.now,
+        run=len(state.experiments) + 1,
+        segment=state.segment.number,
+        champion=champion.run if champion else None,
+        gate=context.gate,
+        researcher=context.researcher,
+    )
+    return [began] if context.grow is None else _growing(state, began, context.grow, context)
+
+
+def _growing(state: State, began: ev.ExperimentBegan, grow: Grow, context: Context) -> Plan:
+    began = msgspec.structs.replace(
+        began, gate=msgspec.structs.replace(context.gate, kind="round"), seeds=grow.seeds, group=rounds.BASELINE
+    )
+    if state.champion is None:
+        return [began]
+    found = rounds.next_in_round(state, grow, context.now)
+    if not isinstance(found, Planned):
+        return found
+    return [msgspec.structs.replace(began, group=rounds.group(state.rounds[-1].number), candidate=found.key)]
+
+
+def _job_waiting(state: State) -> RunJob | None:
+    waiting = (c for c in state.commands.values() if c.kind in JOBS and c.status == "queued")
+    found = next((c.id for c in waiting if c.kind != "verify" or not state.paused), None)  # nobody here asked for it
+    return None if found is None else RunJob(found)
+
+
+def _interrupted(job: Job, context: Context) -> list[ev.AnyEvent]:
+    """Its engine went away; it is not done again by itself, for who asked may not want it any more."""
+    why = "interrupted: the engine went away while it ran"
     return [
-        ev.ExperimentBegan(
-            at=context.now,
-            run=len(state.experiments) + 1,
-            segment=state.segment.number,
-            champion=champion.run if champion else None,
-            gate=context.gate,
-            researcher=context.researcher,
-        )
+        ev.JobEnded(at=context.now, command=job.command, kind=job.kind, run=job.run, outcome="interrupted", detail=why),
+        ev.CommandRefused(at=context.now, id=job.command, reason=f"{why}; ask again"),
     ]
 
 
@@ -120,8 +159,11 @@ def _proposing(state: State, current: Experiment, context: Context) -> Plan:
         verdict = Verdict("crash", "the champion was withdrawn before a change was proposed", ("base_withdrawn",))
         return _decided(current, verdict, context)
     if state.paused:  # nothing was asked of the researcher yet, or it had nothing left
-        edit = _edit_waiting(state)
-        return Stop(state.stop) if state.stop else edit or Wait("paused")
+        waiting = _edit_waiting(state) or _job_waiting(state)
+        return Stop(state.stop) if state.stop else waiting or Wait("paused")
+    job = None if state.stop else _job_waiting(state)
+    if job is not None:
+        return job
     if state.retry_at > context.now:
         return Wait("the researcher failed; waiting before it is asked again")
     return Propose(current.run, fallback=context.fallback and gave_up(state, context))
@@ -141,11 +183,14 @@ def gave_up(state: State, context: Context) -> bool:
 
     It is tried again after a while that doubles with each further failure, and is back for good once it proposes.
     """
-    over = state.failing - context.give_up_after
-    if over < 0:
-        return False
-    away = min(AWAY_S * 2.0 ** min(over, 20), AWAY_MOST_S)
-    return context.now < state.failed_at + away
+    away = away_s(state.failing, context.give_up_after)
+    return bool(away) and context.now < state.failed_at + away
+
+
+def away_s(failing: int, give_up_after: int) -> float:
+    """For how long after its last failure the researcher is not asked; 0 while it has not failed often enough."""
+    over = failing - give_up_after
+    return min(AWAY_S * 2.0 ** min(over, 20), AWAY_MOST_S) if over >= 0 else 0.0
 
 
 MENDABLE = frozenset({"syntax_error", "import_error", "exception", "assertion"})
@@ -163,7 +208,7 @@ def _mend(current: Experiment, context: Context) -> Mend | None:
         or last.commit != current.commit
         or last.outcome != "crash"
         or last.cause not in MENDABLE
-        or current.researcher == "search"
+        or current.researcher in ("search", "grow", "swarm")
         or current.mends >= context.mends
         or any(trial.outcome == "ok" for trial in current.trials)
     ):
@@ -192,7 +237,7 @@ def _measuring(state: State, current: Experiment, context: Context) -> Plan:
     mend = _mend(current, context)
     if mend is not None:
         return mend
-    wanted = next_step(state, current)
+    wanted = rounds.measure(state, current) if current.gate.kind == "round" else next_step(state, current)
     if isinstance(wanted, Verdict):
         return _decided(current, wanted, context)
     return RunTrial(current.run, len(current.trials) + 1, wanted.commit, wanted.seed, wanted.of)
@@ -201,15 +246,19 @@ def _measuring(state: State, current: Experiment, context: Context) -> Plan:
 def _decided(current: Experiment, verdict: Verdict, context: Context) -> list[ev.AnyEvent]:
     first = next((t for t in current.trials if t.commit == current.commit and t.outcome == "ok"), None)
     measured = first if verdict.status in ("keep", "discard", "checks_failed") else None
+    metrics = (first or current.trials[0]).metrics if current.trials else {}
+    metric = measured.metric if measured else None
+    if current.gate.kind == "round" and measured is not None:
+        metric, metrics = rounds.mean_result(current)
     return [
         ev.Decided(
             at=context.now,
             run=current.run,
             status=verdict.status,
             reason=verdict.reason,
-            flags=verdict.flags,
-            metric=measured.metric if measured else None,
-            metrics=(first or current.trials[0]).metrics if current.trials else {},
+            flags=(*verdict.flags, *(flag for flag in (first.flags if first else ()) if flag in SHOWN)),
+            metric=metric,
+            metrics=metrics,
         )
     ]
 
@@ -230,6 +279,10 @@ def _ending(state: State, current: Experiment, context: Context) -> list[ev.AnyE
     ending: list[ev.AnyEvent] = [
         ev.ExperimentEnded(at=context.now, run=current.run, confidence=session_confidence(state))
     ]
+    broken = next((trial for trial in current.trials if trial.cause in BROKEN), None)
+    if broken is not None and not state.stop:
+        ending.append(ev.PauseSet(at=context.now, paused=True, by="engine", reason=f"{broken.detail}. Then resume"))
+        return ending
     if current.is_baseline and current.status != "keep" and "interrupted" not in current.flags and not state.stop:
         reason = f"the baseline gave no result ({current.reason}); mend it, then resume"
         ending.append(ev.PauseSet(at=context.now, paused=True, by="engine", reason=reason))

@@ -1,4 +1,8 @@
-"""`edit KEY VALUE`: one key of overnight.toml, its comments kept, checked before it is written, committed after."""
+"""`edit KEY VALUE`: one key of overnight.toml, its comments kept, checked before it is written, committed after.
+
+A key without a section is a constant (or flag) of the training script, or `max_iters`, the training length: it becomes
+the session's new start, with a segment of its own.
+"""
 
 import time
 
@@ -6,9 +10,13 @@ import tomlkit
 import tomlkit.exceptions
 
 from engine.loop.tree import Tree
+from engine.researchers.base import ResearcherFailed
+from engine.researchers.grow.space import space
+from engine.researchers.search.arithmetic import ArithmeticRefused
+from engine.researchers.search.values import operand, write
 from engine.session import events as ev
 from engine.session import settings
-from engine.session.state import State
+from engine.session.state import MAX_ITERS, Command, State
 
 
 def edit_setting(state: State, command: str, tree: Tree) -> list[ev.AnyEvent]:
@@ -16,6 +24,8 @@ def edit_setting(state: State, command: str, tree: Tree) -> list[ev.AnyEvent]:
     asked = state.commands[command]
     key, value = asked.args["key"], asked.args["value"]
     path, now = tree.paths.settings, time.time()
+    if "." not in key:
+        return _edit_training(state, asked, tree)
     try:
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         new = edited(old, key, value)
@@ -32,6 +42,42 @@ def edit_setting(state: State, command: str, tree: Tree) -> list[ev.AnyEvent]:
     return [
         ev.SettingEdited(at=now, key=key, value=value, by=asked.by, commit=commit or ""),
         ev.CommandDone(at=now, id=command, answer=answer),
+    ]
+
+
+def is_of_training(command: Command) -> bool:
+    """Whether an `edit` is about the training script, which waits for the end of an experiment under way."""
+    return command.kind == "edit" and "." not in command.args.get("key", ".")
+
+
+def _edit_training(state: State, asked: Command, tree: Tree) -> list[ev.AnyEvent]:
+    key, value, now = asked.args["key"], asked.args["value"], time.time()
+    opens = "the next experiment opens a new segment and measures the baseline again"
+    if key == MAX_ITERS:
+        if not (value.replace(".", "", 1).isdecimal() and float(value) > 0):
+            why = f"{MAX_ITERS} is {value!r}; expected a number above 0, in prepare.py's unit of the budget"
+            return [ev.CommandRefused(at=now, id=asked.id, reason=why)]
+        return [
+            ev.SettingEdited(at=now, key=key, value=value, by=asked.by),
+            ev.CommandDone(at=now, id=asked.id, answer=f"the training length is {value} now; {opens}"),
+        ]
+    texts = {name: tree.text(name) or "" for name in _editable(state)}
+    try:
+        current = settings.load(tree.paths.settings)
+        known = space(texts, current.grow, tree.paths.root)
+        name = known.name_of(key)
+        if not name:
+            raise ResearcherFailed(f"{', '.join(texts)} has no constant or flag {key}")
+        files, params = known.changed({name: write(operand(value, known.texts[name]), "")})
+    except (settings.SettingsError, ResearcherFailed, ArithmeticRefused) as error:
+        return [ev.CommandRefused(at=now, id=asked.id, reason=f"{error}; nothing was changed")]
+    tree.repo.write(files)
+    old, new = params[name]
+    commit = tree.commit_rest(f"set {name} to {new}", [], tuple(files))
+    answer = f"{name} was {old}, and is {new} now"
+    return [
+        ev.SettingEdited(at=now, key=name, value=new, by=asked.by, commit=commit or ""),
+        ev.CommandDone(at=now, id=asked.id, answer=f"{answer}; {opens}" if commit else answer),
     ]
 
 

@@ -2,14 +2,15 @@
 
 import msgspec
 
-from engine.session.settings import Gate, Limits
+from engine.session.settings import Gate, Grow, Limits
 
 
 class Context(msgspec.Struct, frozen=True):
     """The world at the moment of planning. `new_segment` is the reason for one, or ""; `checks`: the script exists.
 
     `fallback`: another researcher may step in after `give_up_after` failures in a row; `mends`: how often a crash of
-    the simple kind goes back; `limit_pauses`: a reached limit pauses the loop instead of ending the engine.
+    the simple kind goes back; `limit_pauses`: a reached limit pauses the loop instead of ending the engine;
+    `jobs_only`: do the queued work, nothing else, and leave. `grow`: the growth search proposes, by the round gate.
     """
 
     now: float
@@ -22,6 +23,8 @@ class Context(msgspec.Struct, frozen=True):
     mends: int = 0
     limits: Limits = msgspec.field(default_factory=Limits)
     limit_pauses: bool = False
+    jobs_only: bool = False
+    grow: Grow | None = None
 
 
 class OpenSegment(msgspec.Struct, frozen=True):
@@ -85,6 +88,28 @@ class EditSetting(msgspec.Struct, frozen=True):
     command: str
 
 
+class Fit(msgspec.Struct, frozen=True):
+    """Find the largest configuration that the GPU holds, before the first segment: Fitted follows, or Trouble."""
+
+
+class PlanRound(msgspec.Struct, frozen=True):
+    """List what the growth search tries next on the champion: RoundPlanned follows."""
+
+    number: int
+
+
+class GrowthOver(msgspec.Struct, frozen=True):
+    """The growth search has come to its end, and `reason` says why: a pause where the engine stays, else its end."""
+
+    reason: str
+
+
+class RunJob(msgspec.Struct, frozen=True):
+    """Do the queued work of a command: JobBegan now, JobEnded and CommandDone follow; or CommandRefused alone."""
+
+    command: str
+
+
 class Wait(msgspec.Struct, frozen=True):
     """Nothing to do until a command comes."""
 
@@ -107,6 +132,10 @@ Effect = (
     | RestoreTree
     | Reflect
     | EditSetting
+    | Fit
+    | RunJob
+    | PlanRound
+    | GrowthOver
     | Wait
     | Stop
 )

@@ -5,50 +5,59 @@ import threading
 import time
 from collections.abc import Callable
 
-import msgspec
-
-from engine.loop import proposing
-from engine.loop.asking import Asking, Make
+from engine.loop import leavings
+from engine.loop.asking import Make
 from engine.loop.commands import react
-from engine.loop.core import backoff_s, plan
+from engine.loop.consulting import Consulting
+from engine.loop.core import plan
 from engine.loop.editing import edit_setting
 from engine.loop.effects import (
     ApplyChange,
     Context,
     EditSetting,
     Effect,
+    Fit,
+    GrowthOver,
     Mend,
     OpenSegment,
+    PlanRound,
     Propose,
     Reflect,
     RestoreTree,
     RunChecks,
+    RunJob,
     RunTrial,
     Stop,
     Wait,
 )
-from engine.loop.judgement import explain
+from engine.loop.failing import ENGINE
+from engine.loop.fitting import Fitting
+from engine.loop.growthplan import plan_round
+from engine.loop.measuring import Measuring, Work
 from engine.loop.projection import Projection
 from engine.loop.record import Record
+from engine.loop.rereading import Rereading
+from engine.loop.swarming import Swarming
 from engine.loop.training import Training
 from engine.loop.tree import Tree
-from engine.researchers.base import ResearcherFailed
+from engine.loop.vacancy import Vacancy
 from engine.session import events as ev
 from engine.session import inbox, settings
-from engine.session.settings import Settings, SettingsError
+from engine.session.settings import Settings
+from engine.swarm.collective import Collective
 
 TICK_S = 0.2
 """How often the inbox is looked at while something else is awaited."""
 
-ENGINE = "engine"
-"""Who paused the session, where it was the engine itself."""
+ON_DEVICE = (RunTrial, RunChecks, RunJob)
+"""What uses the GPU: it starts when the GPU is free."""
 
-Work = Callable[[], Callable[[], None]]
-"""Done in the worker's thread; what it returns is called on the engine's own."""
+SHOWN = (ev.ExperimentEnded, ev.Overridden, ev.RoundPlanned, ev.RoundDecided)
+"""What others are told of at once."""
 
 
 class NoBaseline(Exception):
-    """The baseline gave no result, and nobody stays who could mend it. The message says why."""
+    """There is no baseline, or nobody who proposes, and nobody stays who could mend it. The message says why."""
 
 
 class Engine:
@@ -63,17 +72,22 @@ class Engine:
         current: Settings,
         stay: bool,
         own_limits: settings.Limits | None = None,
+        jobs_only: bool = False,
+        fit: bool = True,
+        collective: Collective | None = None,
     ) -> None:
         self.record, self.tree, self.training, self.settings, self.stay = record, tree, training, current, stay
-        self.paths, self.own_limits = record.paths, own_limits
+        self.paths, self.own_limits, self.jobs_only = record.paths, own_limits, jobs_only
         self.projection = Projection(record, tree)
-        self._asking = Asking(make)
+        self.swarm = Swarming(tree, collective)
+        self._consulting = Consulting(record, tree, training, self.swarm, make, stay, self._write)
+        self._measuring = Measuring(record, tree, training, self._write, lambda: self._signal)
+        self.vacancy = Vacancy(record, training.device)
+        self._fitting = Fitting(tree, training, fit)
         self._results: queue.Queue[tuple[int, Callable[[], None] | BaseException]] = queue.Queue()
         self._turn = 0
         self._busy: Effect | None = None
-        self._settings_stamp = self._stamp()
-        self._exhausted = ""
-        self._heard = ""
+        self._rereading = Rereading(record)
         self._signal = ""
 
     def interrupt(self, name: str) -> None:
@@ -90,68 +104,70 @@ class Engine:
                 if self._busy is not None:
                     self._await()
                     continue
-                self._read_settings()
+                self.settings = self._rereading.now(self.settings)
+                self._hear_swarm()
                 planned = plan(self.record.state, self._context())
                 if isinstance(planned, list):
                     self._write(planned)
                 elif isinstance(planned, Stop):
                     return planned.reason
+                elif isinstance(planned, GrowthOver):
+                    if not self.stay:
+                        return f"the growth search is over: {planned.reason}"
+                    why = f"the growth search is over: {planned.reason}"
+                    self._write([ev.PauseSet(at=time.time(), paused=True, by=ENGINE, reason=why)])
                 elif isinstance(planned, Wait):
                     if not self.stay and self.record.state.pause_by == ENGINE:
                         raise NoBaseline(self.record.state.pause_reason)
                     self._idle()
-                elif isinstance(planned, Propose) and self._exhausted:
+                elif isinstance(planned, Propose) and self._consulting.exhausted:
                     if not self.stay:
-                        return f"the researcher has nothing left to try: {self._exhausted}"
-                    self._pause_exhausted()
+                        return f"the researcher has nothing left to try: {self._consulting.exhausted}"
+                    self._consulting.pause_exhausted()
+                elif isinstance(planned, ON_DEVICE) and not self.vacancy.free():
+                    if self.record.state.stop:  # the next engine goes on with it
+                        return self.record.state.stop
+                    self._idle()
+                elif isinstance(planned, OpenSegment) and self._fitting.due(self.record.state):
+                    self._start_fit()
                 else:
                     self._carry_out(planned)
         finally:
-            self._asking.close()
+            self._consulting.close()
+            self.swarm.close(bool(self._signal))
+
+    def _hear_swarm(self) -> None:
+        if found := self.swarm.news(self.record.state, self.settings):
+            if any(isinstance(event, ev.CommandQueued) for event in found):
+                self._consulting.exhausted = ""
+            self._write(found)
 
     def _write(self, events: list[ev.AnyEvent]) -> None:
         self.record.write(*events)
-        if any(isinstance(event, (ev.ExperimentEnded, ev.Overridden)) for event in events):
+        if any(isinstance(event, SHOWN) for event in events):
             self.projection.complete()
+            leavings.settle(self.paths, self.record.state, self.settings.keep.checkpoints)
+        if told := self.swarm.written(self.record.state, events):
+            self.record.write(*told)
 
     def _context(self) -> Context:
-        reason = self.tree.new_segment(self.settings) if self.record.state.current is None else ""
-        researcher = self.settings.researcher
+        between = self.record.state.current is None and not self.jobs_only
+        reason = self.tree.new_segment(self.settings) if between else ""
+        researcher, growing = self.settings.researcher, self.settings.researcher.kind == "grow"
         return Context(
             now=time.time(),
             gate=self.settings.gate,
             researcher=researcher.kind,
             checks=self.paths.checks.is_file(),
             new_segment=reason,
-            fallback=researcher.fallback not in ("", researcher.kind),
+            fallback=researcher.fallback not in ("", researcher.kind) and not growing,
             give_up_after=researcher.give_up_after,
             mends=researcher.mends,
             limits=self.own_limits or self.settings.limits,
             limit_pauses=self.stay and self.own_limits is None,
+            jobs_only=self.jobs_only,
+            grow=self.settings.grow if growing else None,
         )
-
-    def _stamp(self) -> tuple[int, int]:
-        try:
-            stat = self.paths.settings.stat()
-        except OSError:
-            return (0, -1)
-        return (stat.st_mtime_ns, stat.st_size)
-
-    def _read_settings(self, by_hand: bool = True) -> None:
-        """Take in an edit of overnight.toml; a broken one is told once, and the last good settings stay."""
-        state, stamp = self.record.state, self._stamp()
-        if stamp == self._settings_stamp or (state.current is not None and not state.paused):
-            return
-        self._settings_stamp = stamp
-        try:
-            found = settings.load(self.paths.settings)
-            changed = settings.differences(self.settings, found)
-            if changed and by_hand:  # or by a run: nobody else says so
-                text = f"overnight.toml was changed by hand: {', '.join(changed)}"
-                self.record.write(ev.Trouble(at=time.time(), text=text))
-            self.settings = found
-        except SettingsError as error:
-            self.record.write(ev.Trouble(at=time.time(), text=f"{error}; the settings before it stay in force"))
 
     # the inbox
 
@@ -169,11 +185,16 @@ class Engine:
 
     def _take(self, request: inbox.Request) -> None:
         self._write(react(self.record.state, request, time.time()))
-        if request.kind in ("say", "resume", "revert", "keep", "undo", "edit"):
-            self._exhausted = ""
+        if request.kind in ("say", "resume", "revert", "keep", "undo", "edit", "adopt", "try"):
+            self._consulting.hope()
         current = self.record.state.current
         if current is not None and current.abort and self._busy is not None:
             self._abort(current.abort)
+        if isinstance(self._busy, Fit) and (self.record.state.stop or self.record.state.paused):
+            self.training.abort(f"{request.kind} by {request.by}")
+        job = self.record.state.job
+        if job is not None and job.abort and isinstance(self._busy, RunJob):
+            self.training.abort(f"aborted by {job.abort}")
 
     def _abort(self, by: str) -> None:
         if isinstance(self._busy, (RunTrial, RunChecks)):
@@ -185,7 +206,7 @@ class Engine:
         """Do not wait for the worker any more: its result is dropped, and the next call gets a fresh researcher."""
         self._turn += 1
         self._busy = None
-        self._asking.close()
+        self._consulting.close()
 
     # effects
 
@@ -198,17 +219,29 @@ class Engine:
             self.tree.restore(effect.champion, effect.of)
         elif isinstance(effect, EditSetting):
             self._write(edit_setting(self.record.state, effect.command, self.tree))
-            self._read_settings(by_hand=False)
-        elif isinstance(effect, RunTrial):
-            self._start_trial(effect)
-        elif isinstance(effect, RunChecks):
-            self._start_checks(effect)
-        elif isinstance(effect, Propose):
-            self._start_proposal(effect)
-        elif isinstance(effect, Mend):
-            self._start_mend(effect)
-        elif isinstance(effect, Reflect):
-            self._start_reflection(effect)
+            self.settings = self._rereading.now(self.settings, by_hand=False)
+        elif isinstance(effect, PlanRound):
+            self._write(plan_round(self.record.state, effect.number, self.tree, self.settings))
+        else:
+            work = self._work(effect)
+            if work is not None:
+                self._start(effect, work)
+
+    def _work(self, effect: Effect) -> Work | None:
+        """What takes long, to be done in a thread; None where it is done with already."""
+        if isinstance(effect, RunJob):
+            return self._measuring.job(effect, self.settings)
+        if isinstance(effect, RunTrial):
+            return self._measuring.trial(effect, self.settings)
+        if isinstance(effect, RunChecks):
+            return self._measuring.checks(effect, self.settings)
+        if isinstance(effect, Propose):
+            return self._consulting.proposal(effect, self.settings)
+        if isinstance(effect, Mend):
+            return self._consulting.mend(effect, self.settings)
+        if isinstance(effect, Reflect):
+            return self._consulting.reflection(effect, self.settings)
+        return None
 
     def _start(self, effect: Effect, work: Work) -> None:
         """Do `work` in a thread of its own: one that hangs can be left behind without holding the engine."""
@@ -227,6 +260,9 @@ class Engine:
         try:
             turn, result = self._results.get(timeout=TICK_S)
         except queue.Empty:
+            self._hear_swarm()
+            if news := self._fitting.news():
+                self._write(news)
             return
         if turn != self._turn:
             return
@@ -239,186 +275,22 @@ class Engine:
         self.projection.complete()
         time.sleep(TICK_S)
 
-    def _start_trial(self, effect: RunTrial) -> None:
-        segment = self.record.state.segments[-1]
-        experiment = self.record.state.experiments[effect.run - 1]
-        other = effect.of == "champion"
-        self.tree.repo.set_run_ref(effect.run, experiment.commit)  # a baseline has none yet
-        if other:
-            self.tree.put(effect.commit)
-        elif experiment.trials:
-            self.tree.put(experiment.commit)
-        self.record.write(
-            ev.TrialBegan(
-                at=time.time(),
-                run=effect.run,
-                trial=effect.trial,
-                commit=effect.commit,
-                seed=effect.seed,
-                of=effect.of,
-                budget=segment.budget,
-            )
-        )
+    def _start_fit(self) -> None:
+        if not self.vacancy.free():
+            return self._idle()
         self.training.fresh()
-        guard = self.tree.guard(effect.commit)
 
         def work() -> Callable[[], None]:
-            ended = self.training.trial(effect, segment, self.settings)
+            found = self._fitting.work(self.settings)
+            return lambda: self._write([*self._fitting.news(), *found()])
 
-            def finish() -> None:
-                flags = tuple(dict.fromkeys((*ended.flags, *guard.broken())))
-                if other:
-                    self.tree.put(experiment.commit)
-                self.record.write(self._told(msgspec.structs.replace(ended, flags=flags)))
-
-            return finish
-
-        self._start(effect, work)
-
-    def _start_checks(self, effect: RunChecks) -> None:
-        segment = self.record.state.segments[-1]
-        self.record.write(ev.ChecksBegan(at=time.time(), run=effect.run))
-        self.training.fresh()
-        guard = self.tree.guard(self.record.state.experiments[effect.run - 1].commit)
-
-        def work() -> Callable[[], None]:
-            ended = self.training.checks(effect.run, segment, self.settings)
-
-            def finish() -> None:
-                flags = guard.broken()
-                if self._signal:
-                    return  # they are run again by the next engine
-                if flags:
-                    why = f"not believed: {explain(flags)}"
-                    self._write([msgspec.structs.replace(ended, passed=False, detail=why)])
-                else:
-                    self._write([ended])
-
-            return finish
-
-        self._start(effect, work)
-
-    def _told(self, ended: ev.TrialEnded) -> ev.TrialEnded:
-        """A trial that a signal to the engine ended was interrupted, not aborted by the operator."""
-        if not self._signal or ended.outcome != "aborted" or self.record.state.experiments[ended.run - 1].abort:
-            return ended
-        why = f"interrupted: the engine was ended by {self._signal}"
-        return msgspec.structs.replace(ended, outcome="interrupted", cause="interrupted", detail=why)
-
-    def _environment(self, run: int) -> dict[str, str]:
-        segment = self.record.state.segments[-1]
-        return self.training.environment(run, 0, segment.run.seed, segment.budget)
-
-    def _start_proposal(self, effect: Propose) -> None:
-        asked = self._asking.who(self.settings, effect.fallback)
-        if asked.researcher is None:
-            self._write([self._attempt_failed(effect, "missing", asked.trouble, {})])
-            return
-        researcher, heard = asked.researcher, self._heard
-        given = proposing.brief(self.record.state, effect.run, self.tree, self.settings)
-        editable = self.record.state.segments[-1].editable
-        environment = self._environment(effect.run)
-
-        def work() -> Callable[[], None]:
-            outcome = proposing.propose(researcher, given, editable, environment, heard, effect.fallback)
-
-            def finish() -> None:
-                if outcome.files is not None:
-                    self.tree.store(effect.run, outcome.files)
-                self._exhausted = outcome.exhausted
-                failed = outcome.failed
-                events = proposing.not_taken_back(self.record.state, outcome.events)
-                if failed is not None:
-                    events.append(self._attempt_failed(effect, failed.kind, str(failed), failed.usage, failed))
-                self._write(events)
-
-            return finish
-
-        self._start(effect, work)
-
-    def _attempt_failed(
-        self, effect: Propose, kind: str, reason: str, usage: dict[str, float], error: ResearcherFailed | None = None
-    ) -> ev.AnyEvent:
-        state, researcher = self.record.state, self.settings.researcher
-        tries = 1 if effect.fallback else state.failing + 1
-        return ev.AttemptFailed(
-            at=time.time(),
-            run=effect.run,
-            researcher=researcher.fallback if effect.fallback else researcher.kind,
-            kind=kind,
-            reason=reason,
-            wait_s=self._wait_s(tries, effect.fallback, error.retry_after_s if error else 0.0),
-            fallback=effect.fallback,
-            usage=usage,
-        )
-
-    def _wait_s(self, tries: int, fallback: bool, asked_s: float) -> float:
-        """No wait where the fallback takes over at once."""
-        researcher = self.settings.researcher
-        steps_in = not fallback and self._context().fallback and tries >= researcher.give_up_after
-        return 0.0 if steps_in else backoff_s(tries, asked_s)
-
-    def _start_mend(self, effect: Mend) -> None:
-        experiment = self.record.state.experiments[effect.run - 1]
-        asked = self._asking.who(self.settings, False)
-        if asked.researcher is None:
-            event = ev.MendFailed(at=time.time(), run=effect.run, attempt=effect.attempt, reason=asked.trouble)
-            self._write([event])
-            return
-        researcher = asked.researcher
-        given = proposing.brief(self.record.state, effect.run, self.tree, self.settings)
-        given = proposing.with_mend(given, experiment, effect.attempt, self.tree)
-        editable = self.record.state.segments[-1].editable
-
-        def work() -> Callable[[], None]:
-            outcome = proposing.mend(researcher, given, editable)
-
-            def finish() -> None:
-                if outcome.files is not None:
-                    self.tree.store(effect.run, outcome.files)
-                self._write(outcome.events)
-
-            return finish
-
-        self._start(effect, work)
-
-    def _start_reflection(self, effect: Reflect) -> None:
-        state = self.record.state
-        experiment = state.experiments[effect.run - 1]
-        theirs = experiment.researcher in ("", self.settings.researcher.kind) or state.failing == 0
-        asked = self._asking.who(self.settings, not theirs)
-        if state.champion is None or asked.researcher is None:
-            self._write([ev.Learnt(at=time.time(), run=effect.run, asi={"result": experiment.reason})])
-            return
-        researcher = asked.researcher
-        given = proposing.brief(state, effect.run, self.tree, self.settings)
-        decided = msgspec.structs.replace(experiment)
-        environment = self._environment(effect.run)
-
-        def work() -> Callable[[], None]:
-            events, heard = proposing.learn(researcher, given, decided, environment)
-
-            def finish() -> None:
-                self._heard = heard
-                self._write(events)
-
-            return finish
-
-        self._start(effect, work)
-
-    def _pause_exhausted(self) -> None:
-        reason = f"the researcher has nothing left to try: {self._exhausted}"
-        self._exhausted = ""
-        current = self.record.state.current
-        if current is not None:
-            self._write([ev.ProposalFailed(at=time.time(), run=current.run, reason=reason)])
-        self._write([ev.PauseSet(at=time.time(), paused=True, by=ENGINE, reason=reason)])
+        self._start(Fit(), work)
 
     # leaving
 
     def _leave(self) -> str:
         """End at once, in order: kill what runs, decide what can be decided, set the tree right."""
-        if isinstance(self._busy, (RunTrial, RunChecks)):
+        if isinstance(self._busy, (*ON_DEVICE, Fit)):
             self.training.abort(f"interrupted by {self._signal}")
             while self._busy is not None:
                 self._await()
@@ -426,7 +298,7 @@ class Engine:
             self._abandon()
         while True:
             current = self.record.state.current
-            if current is None or current.phase in ("proposing", "accepted"):
+            if current is None or current.phase in ("proposing", "accepted") or self.jobs_only:
                 break
             planned = plan(self.record.state, self._context())
             if isinstance(planned, Reflect):

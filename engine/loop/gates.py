@@ -4,7 +4,8 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from engine.loop.judgement import Result, Verdict, explain, impossible, judge
+from engine.loop.judgement import Result, Verdict, impossible, judge
+from engine.session.flags import explain
 from engine.session.state import Experiment, Segment, State, Trial, gain
 
 
@@ -23,7 +24,7 @@ def next_step(state: State, experiment: Experiment) -> NextTrial | Verdict:
     first = next(mine, None)  # a change that was mended is another commit: its crashed trials do not count
     if first is None:
         return NextTrial("candidate", experiment.commit, segment.run.seed)
-    failed = _failure(first)
+    failed = failure(first)
     if failed is not None:
         return _blame(state, experiment, failed)
     assert first.metric is not None
@@ -55,14 +56,23 @@ def _baseline(result: Result, segment: Segment) -> Verdict:
     return Verdict("keep", "the baseline of this segment")
 
 
-def _failure(trial: Trial) -> Verdict | None:
+def failure(trial: Trial) -> Verdict | None:
+    """The verdict of a trial that did not succeed."""
     if trial.outcome == "ok":
         return None
     flags = (trial.outcome, *trial.flags) if trial.outcome in ("aborted", "interrupted") else trial.flags
+    if trial.cause in BROKEN or trial.cause in CROWDED:
+        flags = (GPU_TROUBLE, *flags)
     said = trial.detail or trial.cause or trial.outcome
     return Verdict("crash", said, flags)
 
 
+BROKEN = frozenset({"gpu_ecc", "gpu_lost", "gpu_driver"})
+"""Causes that no change brings about and every further run would meet: the loop pauses."""
+CROWDED = frozenset({"oom_others", "gpu_busy"})
+"""Others were in the way: the next run waits until the device is free."""
+GPU_TROUBLE = "gpu_trouble"
+"""Flag of a crash that says nothing about the change."""
 CHAMPION_FAILED = "champion_failed"
 """Flag of a crash after which the champion crashed too: the machine, the data or the benchmark is what broke."""
 CRASHES = 5
@@ -73,7 +83,7 @@ def crashes_in_row(state: State) -> int:
     """Trials that failed by themselves in the newest experiments, without a result between them."""
     count = 0
     for experiment in reversed(state.of_segment()):
-        if not experiment.status or "no_change" in experiment.flags:
+        if not experiment.status or {"no_change", GPU_TROUBLE} & set(experiment.flags):
             continue
         if experiment.status != "crash" or {"aborted", "interrupted"} & set(experiment.flags):
             break

@@ -4,8 +4,9 @@ import math
 
 import msgspec
 
+from engine.session.flags import explain
 from engine.session.settings import Gate, Metric
-from engine.session.state import gain
+from engine.session.state import SHOWN, gain
 
 VRAM = "peak_vram_mb"
 
@@ -29,7 +30,7 @@ class Result(msgspec.Struct, frozen=True):
 
 def impossible(result: Result, metric: Metric, champion: float | None, jump: float) -> tuple[str, ...]:
     """Flags of what cannot be: those of the measuring, a metric ≤ 0 (where lower is better) or not finite, a jump."""
-    flags = list(result.flags)
+    flags = [flag for flag in result.flags if flag not in SHOWN]
     if not math.isfinite(result.metric):
         flags.append("not_finite")
     elif metric.direction == "lower" and result.metric <= 0:
@@ -37,26 +38,6 @@ def impossible(result: Result, metric: Metric, champion: float | None, jump: flo
     elif champion is not None and jump > 0 and gain(result.metric, champion, metric.direction) > jump:
         flags.append("jump")
     return tuple(dict.fromkeys(flags))
-
-
-_WHY = {
-    "not_finite": "the metric is not a finite number",
-    "not_positive": "the metric is not above zero, which cannot be",
-    "jump": "the gain is larger than gate.jump in one step",
-    "log_disagrees": "the METRIC line and run.log disagree",
-    "clock_disagrees": "it claims more training seconds than the wall clock saw",
-    "base_withdrawn": "a person changed what it was tried on while it ran",
-    "pinned_changed": "it changed a pinned file while it ran",
-    "editable_changed": "it changed its own source while it ran",
-    "checks_changed": "it changed its own checks while it ran",
-    "verify_disagrees": "the independent measure of its final weights disagrees",
-    "budget_exceeded": "it trained for longer than the budget",
-}
-
-
-def explain(flags: tuple[str, ...]) -> str:
-    """The flags in words."""
-    return "; ".join(_WHY.get(flag, flag) for flag in flags)
 
 
 def judge(result: Result, champion: Result, metric: Metric, gate: Gate, best: float | None = None) -> Verdict:

@@ -33,7 +33,14 @@ class Told(msgspec.Struct):
 
 
 def start_daemon(
-    paths: SessionPaths, *, limits: Limits | None = None, dirty: bool = False, wait_s: float = 60.0
+    paths: SessionPaths,
+    *,
+    limits: Limits | None = None,
+    dirty: bool = False,
+    jobs_only: bool = False,
+    gpu: str | None = None,
+    fit: bool = True,
+    wait_s: float = 60.0,
 ) -> Launched:
     """Start an engine and wait until it holds the session. Errors: LaunchRefused with its reason and exit code."""
     start_id = new_start_id()
@@ -41,8 +48,9 @@ def start_daemon(
     argv = [sys.executable, "-m", "engine.loop", str(paths.root), "--start-id", start_id, "--tell", str(write)]
     if limits is not None:
         argv += ["--limits", msgspec.json.encode(limits).decode()]
-    if dirty:
-        argv.append("--dirty")
+    argv += ["--dirty"] * dirty + ["--jobs"] * jobs_only + ["--no-fit"] * (not fit)
+    if gpu is not None:
+        argv += ["--gpu", gpu]
     try:
         paths.private.mkdir(mode=0o700, exist_ok=True)
         with _log(paths.engine_log) as log:

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
-from engine.gpu.locks import DeviceError, pick
+from engine.gpu.locks import DeviceError
 from engine.gpu.sampler import Sampler
-from engine.loop.engine import ENGINE, Engine, NoBaseline
+from engine.loop import device as devices
+from engine.loop.engine import Engine, NoBaseline
+from engine.loop.failing import ENGINE
+from engine.loop.leavings import settle
 from engine.loop.projection import Projection
 from engine.loop.record import FULL, Listener, NoRoom, Record, keep_reserve, no_room, spend_reserve
 from engine.loop.recovery import StartRefused, check_log, check_tree, mend, sweep_children, take_dirt
@@ -25,10 +28,14 @@ from engine.session.journal import JournalError
 from engine.session.locking import Held, Lock
 from engine.session.paths import SessionPaths
 from engine.session.settings import Limits, Settings, SettingsError
+from engine.swarm.api import SwarmError
+from engine.swarm.collective import Collective
 from engine.work import sandbox
 from engine.work.repo import GitTrouble, Repo
 from engine.work.sweep import become_subreaper
 
+MEMBERSHIP = "swarm.json"
+"""In the private folder of a session that joined a swarm (see engine.swarm.membership)."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -51,6 +58,9 @@ def run(
     limits: Limits | None = None,
     dirty: bool = False,
     stay: bool = False,
+    jobs_only: bool = False,
+    gpu: str | None = None,
+    fit: bool = True,
     start_id: str = "",
     listeners: tuple[Listener, ...] = (),
     ready: Callable[[], None] = lambda: None,
@@ -58,7 +68,9 @@ def run(
     """Run an engine on the session until it has a reason to stop; returns the reason.
 
     `limits`: instead of those of overnight.toml; these end the engine, while the file's pause one that stays.
-    `stay`: a researcher with nothing left pauses the session (a daemon) instead of ending the run. Errors:
+    `stay`: a researcher with nothing left pauses the session (a daemon) instead of ending the run. `jobs_only`: do the
+    queued work and leave; the session's tree is not touched, whatever state it is in. `gpu`: an index or UUID, instead
+    of gpu.index. `fit`: on the first start look for the largest configuration that the GPU holds. Errors:
     LaunchRefused; after it began, with code 1 and the end written down.
     """
     start_id = start_id or new_start_id()
@@ -76,8 +88,8 @@ def run(
             repo.check()
             keep_reserve(paths)
             record = Record(paths, listeners)
-            return _run(record, repo, settings, limits, dirty, stay, start_id, ready)
-        except (SettingsError, StartRefused, DeviceError, sandbox.SandboxError) as error:
+            return _run(record, repo, settings, limits, dirty, stay, jobs_only, gpu, fit, start_id, ready)
+        except (SettingsError, StartRefused, DeviceError, sandbox.SandboxError, SwarmError) as error:
             raise LaunchRefused(str(error), 4) from error
         except (GitTrouble, JournalError, NoBaseline, NoRoom) as error:
             raise LaunchRefused(str(error), 4 if record is None else 1) from error
@@ -105,6 +117,9 @@ def _run(
     own_limits: Limits | None,
     dirty: bool,
     stay: bool,
+    jobs_only: bool,
+    gpu: str | None,
+    fit: bool,
     start_id: str,
     ready: Callable[[], None],
 ) -> str:
@@ -113,14 +128,15 @@ def _run(
     killed = sweep_children(record)
     repo.clear_stale_lock()
     tree = Tree(repo, record)
-    check_tree(record, tree, settings, dirty)
+    check_tree(record, tree, settings, dirty or jobs_only)
     check_log(record, tree)
     unguarded = sandbox.trouble(settings.guard.sandbox)
     sampler = Sampler()
-    device = pick(sampler.sample().gpus, settings.gpu.index, paths.name, start_id)
+    device = devices.take(sampler.sample(), settings, record.state, paths.name, start_id, gpu)
     limits = own_limits or settings.limits
-    training = Training(paths, device[0].uuid if device else "")
-    engine = Engine(record, tree, training, make_for(paths), settings, stay, own_limits)
+    training = Training(paths, device.uuid)
+    collective = None if jobs_only else member_of(paths)
+    engine = Engine(record, tree, training, make_for(paths), settings, stay, own_limits, jobs_only, fit, collective)
     before = {number: signal.signal(number, _handler(engine)) for number in SIGNALS}
     try:
         record.write(
@@ -134,23 +150,38 @@ def _run(
                 hours=limits.hours,
                 cost_usd=limits.cost_usd,
                 tokens=limits.tokens,
+                device=device.uuid,
+                device_name=(device.gpu.name or "") if device.gpu else "",
+                jobs_only=jobs_only,
             )
         )
         if killed:
             record.write(
                 ev.Trouble(at=time.time(), text=f"left over from an earlier engine, killed: {', '.join(killed)}")
             )
+        for text in [*device.trouble, *_mirror(paths, settings, jobs_only)]:
+            record.write(ev.Trouble(at=time.time(), text=text))
+        engine.vacancy.tell_others()
         if unguarded and all(text != unguarded for _, text in record.state.troubles):
             record.write(ev.Trouble(at=time.time(), text=unguarded))
-        if record.state.paused and record.state.pause_by == ENGINE:  # whoever starts anew has mended what it was for
+        by_engine = record.state.paused and record.state.pause_by == ENGINE
+        if by_engine and not jobs_only:  # whoever starts anew has mended what it was for
             record.write(ev.PauseSet(at=time.time(), paused=False, by=ENGINE, reason="started again"))
         ready()
         return _watched(record, tree, engine, settings, dirty)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if device:
-            device[1].release()
+        device.release()
+
+
+def _mirror(paths: SessionPaths, settings: Settings, jobs_only: bool) -> list[str]:
+    """Start the mirror where one is wanted; what the operator should know."""
+    if jobs_only or settings.mirror == session_settings.Mirror():
+        return []
+    from engine.trackers import launch
+
+    return launch.start(paths, settings.mirror)
 
 
 def _watched(record: Record, tree: Tree, engine: Engine, settings: Settings, dirty: bool) -> str:
@@ -159,8 +190,10 @@ def _watched(record: Record, tree: Tree, engine: Engine, settings: Settings, dir
     try:
         if dirty:
             take_dirt(record, tree, settings)
-        mend(record, tree)
+        if not engine.jobs_only:
+            mend(record, tree)
         Projection(record, tree).complete()
+        settle(paths, record.state, settings.keep.checkpoints)
         tree.repo.collect()
         reason = engine.run()
         failed = False
@@ -185,7 +218,8 @@ def _watched(record: Record, tree: Tree, engine: Engine, settings: Settings, dir
                 spend_reserve(paths)
                 record.write(last)
             Projection(record, tree).complete()
-            if record.state.current is None and record.state.segment is not None:
+            at_rest = record.state.current is None and record.state.segment is not None
+            if at_rest and not engine.jobs_only:
                 tree.commit_rest("what was learnt up to the engine's end", list(record.state.segments[-1].editable))
         except (NoRoom, GitTrouble, OSError):
             pass  # the reason is raised already, and the next start completes what is missing
@@ -198,6 +232,24 @@ def _handler(engine: Engine) -> Callable[[int, FrameType | None], None]:
 def make_for(paths: SessionPaths) -> Callable[[Settings], Researcher]:
     """How this session makes its researcher."""
     return lambda settings: make(settings.researcher.kind, settings, paths.root)
+
+
+def member_of(paths: SessionPaths) -> Collective | None:
+    """The session's membership at work, None where it has joined no swarm. Errors: SwarmError."""
+    if not (paths.private / MEMBERSHIP).exists():
+        return None
+    try:
+        from engine.swarm.member import Member  # with the cryptography that only members need
+        from engine.swarm.membership import load
+    except ImportError as error:
+        raise SwarmError(
+            f"{paths.name} is in a swarm, and {error.name} is not installed; mend: pip install 'overnight[swarm]'; or"
+            f" go on alone: rm {paths.private / MEMBERSHIP}",
+            "missing",
+        ) from error
+
+    membership = load(paths.private)
+    return None if membership is None else Member(paths, membership)
 
 
 def own_version() -> str:

@@ -1,10 +1,10 @@
-"""What others read, made from the state: the public log and the living document. Completed whenever it is behind."""
+"""What others read, made from the state: public log, living document, growth log. Completed whenever it is behind."""
 
 import msgspec
 
 from engine.loop.record import Record
 from engine.loop.tree import Tree
-from engine.session import document, publiclog
+from engine.session import document, growing, growthlog, growthread, publiclog
 from engine.session.settings import SettingsError, load
 from engine.session.state import Experiment, State
 
@@ -21,6 +21,7 @@ class Projection:
         self._written: int | None = None
         self._length = 0
         self._documented = -1
+        self._grown = -1
 
     def complete(self) -> None:
         """Append the public log's missing lines, and bring autoresearch.md up to date."""
@@ -35,6 +36,19 @@ class Projection:
         if self._documented != state.events and state.current is None and state.segments:
             self._document(state)
             self._documented = state.events
+        if state.rounds and self._grown != state.events:
+            self._growth(state)
+            self._grown = state.events
+
+    def _growth(self, state: State) -> None:
+        try:
+            earlier = growthread.load(self.paths.growth_earlier) if state.earlier_rounds else None
+        except growthread.GrowthLogError:  # somebody removed it; our own rounds are all in the journal
+            earlier = None
+        path = self.paths.growth_log
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_text(growthlog.render(growing.of_state(state), earlier), encoding="utf-8")
+        temporary.rename(path)
 
     def _count(self) -> int:
         """Whole lines that are there already; the journal has at least as many, for it is written first."""

@@ -2,24 +2,37 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from engine.loop.gates import GPU_TROUBLE
 from engine.loop.tree import Tree
 from engine.researchers.base import Brief, Exhausted, Mend, Message, Proposal, Researcher, ResearcherFailed
+from engine.researchers.search.lessons import result_text
 from engine.session import events as ev
 from engine.session.carriage import collapse_text
 from engine.session.inert import inert
 from engine.session.settings import Settings
-from engine.session.state import Experiment, State
+from engine.session.state import Experiment, State, better
+from engine.swarm.api import SwarmError
+from engine.swarm.collective import ALONE, WHO, Answer, Foreign
+from engine.swarm.collective import TRIES as CLAIMS
 from engine.work import change, cheats
+from engine.work.constants import changed_constants, set_constants
 from engine.work.contract import allowed_imports
 from engine.work.hooks import run_hook
 
 CRASH_BYTES = 8192
+_USELESS = ("bad_answer", "empty", "refusal")
+_REMEMBERED = 6  # of an experiment's earlier asks, the last: an ask that fails for hours fills no prompt
 TRIES = 3
 """How often a refused change goes back to the researcher before the experiment is logged without one."""
+
+
+Claimer = Callable[[Brief, Proposal, dict[str, str]], Answer]
+"""Claims a checked proposal with its files' new texts in the session's swarm; in the worker's thread."""
 
 
 class Outcome(msgspec.Struct):
@@ -36,6 +49,9 @@ def brief(state: State, run: int, tree: Tree, settings: Settings) -> Brief:
     segment, champion = state.segments[-1], state.champion
     assert champion is not None
     texts = tree.repo.files_at(champion.commit, list(segment.editable))
+    growth = state.rounds[-1] if state.rounds and state.experiments[run - 1].candidate else None
+    key = state.experiments[run - 1].candidate
+    candidate = next((one for one in growth.candidates if one.key == key), None) if growth else None
     results = tuple(msgspec.structs.replace(e) for e in state.of_segment() if e.phase == "ended" and e.run != run)
     return Brief(
         run=run,
@@ -47,14 +63,31 @@ def brief(state: State, run: int, tree: Tree, settings: Settings) -> Brief:
         results=results,
         failures_in_row=state.failures_in_row(),
         messages=tuple(Message(c.id, c.args["text"], c.by) for c in state.undelivered()),
-        tried=frozenset(
-            e.fingerprint
+        tried={
+            e.fingerprint: f"run {e.run}, {result_text(e, champion, segment.metric)}"
             for e in state.of_segment()
-            if e.fingerprint and e.champion == champion.run and e.run != run and "interrupted" not in e.flags
-        ),
+            if e.fingerprint
+            and candidate is None  # a round's plan lists each change once
+            and e.champion == champion.run
+            and e.run != run
+            and not {"interrupted", GPU_TROUBLE} & set(e.flags)
+        },
         folder=tree.paths.run(run),
         last_crash=_last_crash(results, tree),
+        before=_before(state.experiments[run - 1]),
+        growth=msgspec.structs.replace(growth) if growth else None,
+        candidate=candidate,
+        earlier=tuple(
+            msgspec.structs.replace(e) for e in state.experiments if e.phase == "ended" and e.segment != segment.number
+        ),
     )
+
+
+def _before(experiment: Experiment) -> tuple[str, ...]:
+    """What the researcher would ask for in vain once more: its refused proposals and its answers that were none."""
+    attempts = [attempt.split(": ", 2) for attempt in experiment.attempts]  # who, kind, reason
+    useless = [parts[2] for parts in attempts if len(parts) == 3 and parts[1] in _USELESS]
+    return tuple(dict.fromkeys([*experiment.refusals, *useless]))[-_REMEMBERED:]
 
 
 def _last_crash(results: tuple[Experiment, ...], tree: Tree) -> str:
@@ -95,10 +128,12 @@ def propose(
     environment: dict[str, str],
     heard: str = "",
     fallback: bool = False,
+    claim: Claimer | None = None,
 ) -> Outcome:
     """Ask, check, and ask again with the reasons; in the worker's thread. Never raises for the researcher's faults.
 
-    `environment` is what hooks/before runs with; `heard` is what hooks/after said of the run before.
+    `environment` is what hooks/before runs with; `heard` is what hooks/after said of the run before. `claim`: what
+    another member of the swarm has claimed or done sends the researcher back as well, up to CLAIMS times.
     """
     outcome, refusals = Outcome(), list(given.refusals)
     hook = run_hook(given.session, "before", hook_payload(given, "before"), environment)
@@ -107,7 +142,8 @@ def propose(
     given = msgspec.structs.replace(given, hook_output="\n".join(t for t in (heard, hook.text, hook.trouble) if t))
     allowed = allowed_imports(given.session)
     answered: set[str] = set()
-    for attempt in range(1, TRIES + 1):
+    failed = taken = 0
+    while failed < TRIES:
         try:
             proposal = researcher.propose(msgspec.structs.replace(given, refusals=tuple(refusals)))
         except Exhausted as error:
@@ -124,22 +160,81 @@ def propose(
         outcome.events += [ev.ResearcherSaid(at=time.time(), run=given.run, text=text) for text in proposal.remarks]
         new = {**given.files, **proposal.files}
         reasons = change.check(given.files, new, list(editable), allowed, given.tried)
-        if not reasons:
+        answer = Answer() if reasons or claim is None else claim(given, proposal, new)
+        failed, taken = failed + bool(reasons), taken + bool(answer.taken)
+        if not reasons and (not answer.taken or taken >= CLAIMS):
+            said = list(answer.said)
+            if answer.taken:
+                said.append(f"{answer.taken.partition(';')[0]}; run all the same, for {CLAIMS} proposals were others'")
+                answer = Answer(claim=ALONE)
+            outcome.events += [ev.ResearcherSaid(at=time.time(), run=given.run, text=text) for text in said]
             outcome.files = {name: text for name, text in new.items() if given.files.get(name) != text}
-            outcome.events.append(_accepted(researcher, given, proposal, new, fallback))
+            accepted = _accepted(researcher.name, given, proposal, new, fallback)
+            outcome.events.append(msgspec.structs.replace(accepted, claim=answer.claim, token=answer.token))
             return outcome
+        reasons = reasons or [answer.taken]
         refusals += reasons
         outcome.events.append(
             ev.ProposalRefused(
                 at=time.time(),
                 run=given.run,
-                attempt=attempt,
+                attempt=failed + taken,
                 reason="; ".join(reasons),
                 description=proposal.description,
+                usage=proposal.usage,
             )
         )
     outcome.events.append(_failed(given.run, f"no change passed the check in {TRIES} tries: {'; '.join(reasons)}"))
     return outcome
+
+
+def adopt(
+    given: Brief, command: str, fetch: Callable[[], Foreign], editable: tuple[str, ...], by_itself: bool = False
+) -> Outcome:
+    """Another member's files as this experiment's change, past the same checks; in the worker's thread.
+
+    What is refused ends the command, and the researcher is asked as usual. `by_itself`: no person asked for it, so that
+    it must still be better than the champion.
+    """
+    outcome = Outcome()
+    try:
+        foreign = fetch()
+        new = {**given.files, **foreign.files}
+        reasons = change.check(given.files, new, list(editable), allowed_imports(given.session), {})
+        mine, theirs = given.champion.metric, foreign.metric
+        if by_itself and mine is not None and (theirs is None or not better(theirs, mine, given.metric.direction)):
+            reasons = ["the champion is as good by now"]
+        reasons = reasons or [str(found) for found in cheats.look(given.files, new) if found.severity == "refuse"]
+    except SwarmError as error:
+        reasons = [str(error)]
+    if reasons:
+        outcome.events.append(ev.CommandRefused(at=time.time(), id=command, reason="; ".join(reasons)))
+        return outcome
+    said = "no metric" if foreign.metric is None else f"{foreign.klass.metric} {foreign.metric:.6f}"
+    about = f"result {foreign.id} of {foreign.name}, {foreign.state}, {said}"
+    proposal = Proposal(
+        description=f"adopt {foreign.name}'s: {foreign.description}",
+        files=foreign.files,
+        asi={"hypothesis": f"{about}: it is as good here", "adopted": foreign.id},
+        params=_constants(given.files, new),
+    )
+    outcome.files = {name: text for name, text in new.items() if given.files.get(name) != text}
+    outcome.events.append(accepted(WHO, given, proposal, new, ALONE))
+    answer = f"tried as run {given.run}; the gate decides"
+    outcome.events.append(ev.CommandDone(at=time.time(), id=command, answer=answer))
+    return outcome
+
+
+def _constants(old: dict[str, str], new: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """The constants that differ, where nothing else does; {} otherwise."""
+    found: dict[str, tuple[str, str]] = {}
+    back = dict(new)
+    for name in old:
+        changed = changed_constants(old[name], new[name]) if name.endswith(".py") else {}
+        found |= changed
+        if changed:
+            back[name] = set_constants(new[name], {key: before for key, (before, _) in changed.items()})
+    return found if change.fingerprint(back) == change.fingerprint(old) else {}
 
 
 def with_mend(given: Brief, experiment: Experiment, attempt: int, tree: Tree) -> Brief:
@@ -164,7 +259,9 @@ def mend(researcher: Researcher, given: Brief, editable: tuple[str, ...]) -> Out
         reasons = change.check(given.files, new, list(editable), allowed_imports(given.session), given.tried)
         if new == given.mend.files:
             reasons = ["the mend changes nothing"]
-    except (Exhausted, ResearcherFailed) as error:
+    except ResearcherFailed as error:
+        reasons, usage = [str(error)], error.usage
+    except Exhausted as error:
         reasons = [str(error)]
     except Exception as error:
         reasons = [f"a defect of the researcher's: {error!r}"]
@@ -173,12 +270,17 @@ def mend(researcher: Researcher, given: Brief, editable: tuple[str, ...]) -> Out
         outcome.events.append(ev.MendFailed(at=time.time(), run=given.run, attempt=attempt, reason=why, usage=usage))
         return outcome
     outcome.files = new  # all of them: the crashed change may have touched what the mend does not
-    outcome.events.append(_accepted(researcher, given, proposal, new, False, attempt))
+    outcome.events.append(_accepted(researcher.name, given, proposal, new, False, attempt))
     return outcome
 
 
+def accepted(who: str, given: Brief, proposal: Proposal, new: dict[str, str], claim: str) -> ev.ChangeAccepted:
+    """A change that somebody else than the session's researcher named."""
+    return msgspec.structs.replace(_accepted(who, given, proposal, new, True), claim=claim)
+
+
 def _accepted(
-    researcher: Researcher, given: Brief, proposal: Proposal, new: dict[str, str], fallback: bool, attempt: int = 0
+    researcher: str, given: Brief, proposal: Proposal, new: dict[str, str], fallback: bool, attempt: int = 0
 ) -> ev.ChangeAccepted:
     description = " ".join(proposal.description.split()) or "a change without a description"
     flagged = "; ".join(str(found) for found in cheats.look(given.files, new) if found.severity == "flag")
@@ -191,7 +293,7 @@ def _accepted(
         params=proposal.params,
         net_lines=change.net_lines(given.files, new),
         usage=proposal.usage,
-        researcher=researcher.name,
+        researcher=researcher,
         fallback=fallback,
         mend=attempt,
     )
@@ -234,6 +336,8 @@ def learn(
         asi = researcher.learn(given, experiment)
     except ResearcherFailed as error:
         asi = {"result": f"{experiment.status}: {experiment.reason}", "learning_failed": str(error)}
+    except Exception as error:  # whatever a researcher does, the night goes on
+        asi = {"result": f"{experiment.status}: {experiment.reason}", "learning_failed": f"a defect: {error!r}"}
     hook = run_hook(given.session, "after", hook_payload(given, "after", experiment), environment)
     events: list[ev.AnyEvent] = [ev.Learnt(at=time.time(), run=experiment.run, asi=asi)]
     if hook.trouble:

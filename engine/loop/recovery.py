@@ -1,13 +1,12 @@
-"""What an engine does before anything else: kill what an earlier one left, take in its claims, set the tree right."""
+"""What an engine does before anything else: kill what an earlier one left, refuse what it cannot go on from, set the
+tree right."""
 
 import time
 
-from engine.loop.commands import react
 from engine.loop.projection import Projection
 from engine.loop.record import Record
 from engine.loop.tree import Tree
 from engine.session import events as ev
-from engine.session import inbox
 from engine.session.cookie import session_id
 from engine.session.settings import Settings
 from engine.work import sweep
@@ -101,21 +100,11 @@ def take_dirt(record: Record, tree: Tree, settings: Settings) -> None:
 
 
 def mend(record: Record, tree: Tree) -> None:
-    """Close what a killed engine left open: claims, and the work tree of a change.
+    """Set right the work tree of a change that a killed engine left open.
 
-    A trial that cannot have ended is the core's to close: its plan does so after a crash as at any time.
+    A trial that cannot have ended is the core's to close, and a command that was claimed is the engine's to take in:
+    both do so after a crash as at any time.
     """
-    for path in inbox.waiting(record.paths.inbox):
-        if path.suffix == ".claimed":
-            try:
-                taken, request = inbox.claim(path)
-            except inbox.BadCommand as error:
-                record.write(ev.Trouble(at=time.time(), text=str(error)))
-                continue
-            except FileNotFoundError:
-                continue
-            record.write(*react(record.state, request, time.time()))
-            inbox.done(taken)
     current, champion = record.state.current, record.state.champion
     if current is None:
         if champion is not None and tree.repo.dirty(list(record.state.segments[-1].editable)):

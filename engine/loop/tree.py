@@ -21,6 +21,9 @@ SESSION_FILES = (
     "autoresearch.checks.sh",
     "prepare.py",
     "corpus.py",
+    "device.py",
+    "attention.py",
+    "fused.py",
     "pyproject.toml",
     "search_space.toml",
     "gpu-training-guide.md",
@@ -62,6 +65,13 @@ class Tree:
             return "the metric was changed"
         if settings.run != segment.run:
             return "the run's settings were changed"
+        if self.record.state.length != segment.budget:
+            length = self.record.state.length or "prepare.py's own"
+            return f"the training length is {length} now"
+        seeds = settings.grow.seeds if settings.researcher.kind == "grow" else 1
+        baseline = self.record.state.baseline
+        if baseline is not None and baseline.seeds != seeds:
+            return f"each change is measured with {seeds} seeds now"
         if tuple(settings.scope.editable) != segment.editable:
             return "the list of editable files was changed"
         if set(settings.scope.pinned) & set(segment.pinned) != set(segment.pinned) or any(
@@ -126,6 +136,7 @@ class Tree:
                 editable=tuple(editable),
                 pinned=pinned,
                 commit=self.repo.head(),
+                budget=state.length,
                 branch=self.repo.branch(),
                 reason=reason,
             )

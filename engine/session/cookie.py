@@ -22,6 +22,13 @@ def cookie(session: str, run: int, trial: int) -> str:
     return f"{session}:{run}:{trial}"
 
 
+def cookie_of_job(session: str, command: str) -> str:
+    """The cookie of one piece of queued work, named by its command."""
+    if not session or ":" in session + command:
+        raise ValueError(f"a session's and a command's id are texts without a colon, not {session!r}, {command!r}")
+    return f"{session}:job:{command}"
+
+
 def belongs(found: str | None, prefix: str) -> bool:
     """Whether a cookie is `prefix` or begins with the whole parts of `prefix`."""
     return found is not None and bool(prefix) and (found == prefix or found.startswith(prefix + ":"))

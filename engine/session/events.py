@@ -4,17 +4,17 @@ The engine is the only writer. `state = fold(journal)`; nothing that matters is 
 unix seconds. New fields get defaults so that an old journal is read for ever.
 """
 
+from functools import cache
 from typing import Any
 
 import msgspec
 
+from engine.session.event import Event as Event
+from engine.session.growthevents import GrowthBegun as GrowthBegun
+from engine.session.growthevents import Planned as Planned
+from engine.session.growthevents import RoundDecided as RoundDecided
+from engine.session.growthevents import RoundPlanned as RoundPlanned
 from engine.session.settings import Gate, Metric
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
-    """What all events share: when it happened."""
-
-    at: float
 
 
 class EngineStarted(Event, frozen=True, tag="engine_started"):
@@ -28,6 +28,11 @@ class EngineStarted(Event, frozen=True, tag="engine_started"):
     hours: float = 0.0
     cost_usd: float = 0.0
     tokens: int = 0
+    device: str = ""
+    """The UUID of the GPU that it holds, "" = it trains on the CPU; `device_name` is its model."""
+    device_name: str = ""
+    jobs_only: bool = False
+    """It does the queued work and leaves; no experiment goes on."""
 
 
 class EngineStopped(Event, frozen=True, tag="engine_stopped"):
@@ -64,6 +69,10 @@ class ExperimentBegan(Event, frozen=True, tag="experiment_began"):
     gate: Gate
     researcher: str = ""
     group: str = ""
+    candidate: str = ""
+    """The key of the round's candidate that it is about (see RoundPlanned)."""
+    seeds: int = 1
+    """Trials of the change, under the segment's seed and those that follow it; its metric is their mean."""
 
 
 class ProposalRefused(Event, frozen=True, tag="proposal_refused"):
@@ -73,6 +82,7 @@ class ProposalRefused(Event, frozen=True, tag="proposal_refused"):
     attempt: int
     reason: str
     description: str = ""
+    usage: dict[str, float] = {}
 
 
 class ProposalFailed(Event, frozen=True, tag="proposal_failed"):
@@ -85,7 +95,8 @@ class ProposalFailed(Event, frozen=True, tag="proposal_failed"):
 class AttemptFailed(Event, frozen=True, tag="attempt_failed"):
     """The researcher could not do its work this time. It, or its `fallback`, is asked again after `wait_s` seconds.
 
-    `kind` as in ResearcherFailed. No result of the experiment's: it goes on until somebody proposes a change.
+    `kind` as in ResearcherFailed. `counts` as so many failures in a row: one that lasts is enough for the fallback to
+    step in. No result of the experiment's: it goes on until somebody proposes a change.
     """
 
     run: int
@@ -95,6 +106,7 @@ class AttemptFailed(Event, frozen=True, tag="attempt_failed"):
     wait_s: float = 0.0
     fallback: bool = False
     usage: dict[str, float] = {}
+    counts: int = 1
 
 
 class MendFailed(Event, frozen=True, tag="mend_failed"):
@@ -119,6 +131,9 @@ class ChangeAccepted(Event, frozen=True, tag="change_accepted"):
     researcher: str = ""
     fallback: bool = False
     mend: int = 0
+    claim: str = ""
+    """The swarm's claim, with its fencing token; "alone" = nobody answered, "" = the session is in no swarm."""
+    token: int = 0
 
 
 class ChangeCommitted(Event, frozen=True, tag="change_committed"):
@@ -280,6 +295,36 @@ class AbortAsked(Event, frozen=True, tag="abort_asked"):
     by: str
 
 
+class JobBegan(Event, frozen=True, tag="job_began"):
+    """Queued work starts: the command `command` of kind `kind`, about `run`; it works in jobs/COMMAND."""
+
+    command: str
+    kind: str
+    run: int
+    seed: int | None = None
+
+
+class JobEnded(Event, frozen=True, tag="job_ended"):
+    """What queued work brought. `outcome` as in TrialEnded; `files` lie in jobs/COMMAND. Its command's end follows."""
+
+    command: str
+    kind: str
+    run: int
+    outcome: str
+    detail: str = ""
+    metric: float | None = None
+    metrics: dict[str, float] = {}
+    files: tuple[str, ...] = ()
+    duration_s: float = 0.0
+
+
+class JobAbortAsked(Event, frozen=True, tag="job_abort_asked"):
+    """The queued work that runs is to end now."""
+
+    command: str
+    by: str
+
+
 class Noted(Event, frozen=True, tag="noted"):
     """A person's note on an experiment (`run`) or on the session (None)."""
 
@@ -297,7 +342,10 @@ class ResearcherSaid(Event, frozen=True, tag="researcher_said"):
 
 
 class SettingEdited(Event, frozen=True, tag="setting_edited"):
-    """One key of overnight.toml was changed and committed."""
+    """One key of overnight.toml was changed and committed.
+
+    A key without a section is a constant or flag of the training script, or `max_iters`, the training length.
+    """
 
     key: str
     value: str
@@ -317,6 +365,26 @@ class DirtTaken(Event, frozen=True, tag="dirt_taken"):
 
     commit: str
     ref: str
+
+
+class Delayed(Event, frozen=True, tag="delayed"):
+    """No run can start yet: what the engine waits for, or does before the first one. `trouble`: what it waits for is
+    not as it should be, as a GPU that others hold. It lasts until something starts."""
+
+    text: str
+    trouble: bool = False
+
+
+class Fitted(Event, frozen=True, tag="fitted"):
+    """The largest configuration that the GPU holds was found before the first run, and is in the session's files.
+
+    `changed` maps a constant to (old, new) source texts; empty when the tier's own fits.
+    """
+
+    text: str
+    changed: dict[str, tuple[str, str]] = {}
+    peak_vram_mb: float | None = None
+    commit: str = ""
 
 
 class Trouble(Event, frozen=True, tag="trouble"):
@@ -349,19 +417,31 @@ AnyEvent = (
     | CommandDone
     | CommandRefused
     | Overridden
+    | RoundPlanned
+    | RoundDecided
+    | GrowthBegun
     | PauseSet
     | StopAsked
     | AbortAsked
+    | JobBegan
+    | JobEnded
+    | JobAbortAsked
     | Noted
     | ResearcherSaid
     | SettingEdited
     | Rescued
     | DirtTaken
+    | Delayed
+    | Fitted
     | Trouble
 )
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[AnyEvent]:
+    return msgspec.json.Decoder(AnyEvent)  # not made by those who write only, or whose fold was saved
 
 
 def encode(event: AnyEvent) -> bytes:
@@ -382,4 +462,4 @@ def _whole(value: Any) -> Any:
 
 def decode(line: bytes) -> AnyEvent:
     """Read one line. Errors: msgspec.DecodeError (also for an event of a newer version)."""
-    return _decoder.decode(line)
+    return _decoder().decode(line)

@@ -7,7 +7,24 @@ from pathlib import Path
 
 import msgspec
 
-KINDS = ("pause", "resume", "stop", "abort", "say", "unsay", "revert", "keep", "undo", "edit", "note")
+JOBS = ("rerun", "profile", "find-lr", "sample", "verify")
+"""Work that is queued to the engine, which does it between two experiments."""
+KINDS = (
+    "pause",
+    "resume",
+    "stop",
+    "abort",
+    "say",
+    "unsay",
+    "revert",
+    "keep",
+    "undo",
+    "edit",
+    "note",
+    "adopt",
+    "try",
+    *JOBS,
+)
 NEED_ENGINE = ("abort", "stop")
 LARGEST = 1 << 20
 """Bytes of a command's file."""
@@ -19,6 +36,8 @@ class Seen(msgspec.Struct, omit_defaults=True):
     run: int | None = None
     start_id: str = ""
     champion: int | None = None
+    job: str = ""
+    """The command whose queued work was seen."""
 
 
 class Request(msgspec.Struct):

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+PATCH = "change.patch"
+"""In a run's folder of a recording: its difference from the champion it was tried on."""
+
 
 class NoSession(Exception):
     """No session of that name or path. The message says what was looked for and what there is (exit code 3)."""
@@ -21,6 +24,12 @@ class SessionPaths:
         self.reserve = self.private / "reserve"
         self.search = self.private / "search.json"
         self.runs = self.private / "runs"
+        self.jobs = self.private / "jobs"
+        self.weights = self.private / "weights"
+        self.outbox = self.private / "outbox"
+        self.swarm = self.private / "swarm"
+        self.growth_log = root / "grow.yaml"
+        self.growth_earlier = self.private / "grow-earlier.yaml"
         self.public_log = root / "autoresearch.jsonl"
         self.run_log = root / "run.log"
         self.document = root / "autoresearch.md"
@@ -33,10 +42,19 @@ class SessionPaths:
         """The folder of one run."""
         return self.runs / f"{run:04d}"
 
+    def job(self, command: str) -> Path:
+        """The folder of one piece of queued work, by its command's id."""
+        return self.jobs / command
+
     @property
     def name(self) -> str:
         """The session's name: its folder's."""
         return self.root.name
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it is only to be looked at: it came without its repository, each run's difference in `PATCH`."""
+        return not (self.root / ".git").exists()
 
     @property
     def exists(self) -> bool:
@@ -71,7 +89,10 @@ def last_active(paths: SessionPaths) -> tuple[float, str]:
 
 
 def find(session: str | None, folder: Path) -> SessionPaths:
-    """The session of that name or path; the newest without one. Errors: NoSession."""
+    """The session of that name or path; without one the newest, a recording only where there is no other.
+
+    Errors: NoSession.
+    """
     if session is None:
         here = SessionPaths(Path.cwd())
         if here.exists:
@@ -79,7 +100,7 @@ def find(session: str | None, folder: Path) -> SessionPaths:
         there = all_sessions(folder)
         if not there:
             raise NoSession(f"no sessions in {folder}; make one: overnight new NAME")
-        return there[-1]
+        return ([paths for paths in there if not paths.recorded] or there)[-1]
     by_name = SessionPaths(Path(os.path.normpath(folder / session)))  # without "..": the folder's name is the session's
     by_path = SessionPaths(Path(os.path.normpath(Path(session).absolute())))
     for candidate in (by_name, by_path):

@@ -1,7 +1,6 @@
 """overnight.toml: the settings of a session, their defaults, and refusals that name file, line and key."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -40,6 +39,7 @@ class Researcher(msgspec.Struct, frozen=True):
     `base_url` and `key_env` (the variable that holds the key; no other is ever sent there) point `llm` at another
     server. A prompt holds at most `prompt_tokens`; one answer may take `timeout_s` seconds; a crash of the simple kind
     goes back `mends` times; after `give_up_after` failures in a row `fallback` proposes for a while ("" = wait).
+    `profile`: the champion's newest profile, where one was made, is in the prompt.
     """
 
     kind: Literal["search", "agent", "llm", "grow"] = "search"
@@ -53,12 +53,16 @@ class Researcher(msgspec.Struct, frozen=True):
     timeout_s: float = 900
     mends: int = 2
     give_up_after: int = 3
+    profile: bool = False
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """The rule by which a result is kept. See design, section 3. `pairs` is the confirm gate's number of pairs."""
+    """The rule by which a result is kept. See design, section 3. `pairs` is the confirm gate's number of pairs.
 
-    kind: Literal["greedy", "confirm"] = "greedy"
+    `round` is the growth search's own: no verdict before its round ends.
+    """
+
+    kind: Literal["greedy", "confirm", "round"] = "greedy"
     equal_within: float = 0.0
     gain_per_line: float = 5e-5
     vram_ratio: float = 1.5
@@ -67,12 +71,41 @@ class Gate(msgspec.Struct, frozen=True):
     pairs: int = 3
 
 
+class Grow(msgspec.Struct, frozen=True):
+    """The growth search: each of `parameters` raised by its increment, up to `iterations` times; none = train.py's own.
+
+    `rounds`: at most so many, 0 = until nothing helps. `seeds`: trials of each candidate. `cost`: what a gain is
+    divided by. `max_iters_increase`: the budget grows by so much when nothing helps, 0 = the search ends. `layers`:
+    which one a new layer is a copy of, where there are lists with an entry a layer. `how`: constants of the editable
+    files, or command-line flags in `flags_file`. `derived`: a constant that is None, as an expression of the others.
+    """
+
+    parameters: dict[str, float | list[float]] = {}
+    iterations: int = 1
+    rounds: int = 0
+    seeds: int = 1
+    cost: Literal["params", "vram", "iter"] = "params"
+    max_iters_increase: float = 0
+    layers: Literal["middle", "each"] = "middle"
+    how: Literal["constants", "flags"] = "constants"
+    flags_file: str = "train.args"
+    derived: dict[str, str] = {}
+
+
 class Scope(msgspec.Struct, frozen=True):
     """Which files a researcher may change, and which must stay as they are in a segment."""
 
     editable: list[str] = msgspec.field(default_factory=lambda: ["train.py"])
     pinned: list[str] = msgspec.field(
-        default_factory=lambda: ["prepare.py", "corpus.py", "pyproject.toml", "autoresearch.sh"]
+        default_factory=lambda: [
+            "prepare.py",
+            "corpus.py",
+            "device.py",
+            "attention.py",
+            "fused.py",
+            "pyproject.toml",
+            "autoresearch.sh",
+        ]
     )
 
 
@@ -86,10 +119,38 @@ class Guard(msgspec.Struct, frozen=True):
     sandbox: Literal["auto", "require", "off"] = "auto"
 
 
+class Keep(msgspec.Struct, frozen=True):
+    """What stays on the disk: the weights of the last `checkpoints` champions, 0 = of none."""
+
+    checkpoints: int = 1
+
+
 class Gpu(msgspec.Struct, frozen=True):
     """Which device: "auto" or an index."""
 
     index: int | Literal["auto"] = "auto"
+
+
+class Swarm(msgspec.Struct, frozen=True):
+    """A session that joined a swarm. `auto_adopt`: the class's verified best becomes the next experiment by itself.
+
+    `verify_share`: re-runs of others' results for each experiment of its own, at most; 0 = none.
+    """
+
+    auto_adopt: Literal["off", "verified"] = "off"
+    verify_share: float = 0.2
+
+
+class Mirror(msgspec.Struct, frozen=True):
+    """Trackers that get a record of each experiment: `trackio` a project, `wandb` "project" or "entity/project".
+
+    `trackio_space` ("user/name") sends the trackio project to a Space; `offline` keeps everything on this machine.
+    """
+
+    trackio: str = ""
+    trackio_space: str = ""
+    wandb: str = ""
+    offline: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -103,13 +164,17 @@ class Settings(msgspec.Struct, frozen=True):
     scope: Scope = msgspec.field(default_factory=Scope)
     gpu: Gpu = msgspec.field(default_factory=Gpu)
     guard: Guard = msgspec.field(default_factory=Guard)
+    keep: Keep = msgspec.field(default_factory=Keep)
+    grow: Grow = msgspec.field(default_factory=Grow)
+    mirror: Mirror = msgspec.field(default_factory=Mirror)
+    swarm: Swarm = msgspec.field(default_factory=Swarm)
 
 
 class SettingsError(Exception):
     """A setting is refused. The message names file, line, key, what was found and what is allowed."""
 
 
-_NAME = re.compile(r"[A-Za-z_µμ][\wµμ.]*")
+_NAME = r"[A-Za-z_µμ][\wµμ.]*"
 _AT_LEAST: dict[str, float] = {
     "run.timeout_s": 0.001,
     "run.checks_timeout_s": 0.001,
@@ -127,6 +192,12 @@ _AT_LEAST: dict[str, float] = {
     "gate.vram_gain": 0,
     "gate.jump": 0,
     "gate.pairs": 1,
+    "keep.checkpoints": 0,
+    "grow.iterations": 1,
+    "grow.rounds": 0,
+    "grow.seeds": 1,
+    "grow.max_iters_increase": 0,
+    "swarm.verify_share": 0,
 }
 
 
@@ -143,6 +214,8 @@ def load(path: Path) -> Settings:
 
 def parse(text: str, where: str) -> Settings:
     """The settings in `text`; `where` names it in errors. Errors: SettingsError."""
+    import tomllib  # the console reads no settings before its first paint, and every module delays that
+
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -183,8 +256,10 @@ def _section(kind: type[Any], name: str, table: dict[str, Any], text: str, where
 
 def _unusable(key: str, value: Any) -> str:
     """What is allowed, where `value` has the right type and still cannot be used; else ""."""
-    if key == "metric.name" and not _NAME.fullmatch(value):
+    if key == "metric.name" and not re.fullmatch(_NAME, value):
         return "a name that a METRIC line can carry: a letter or _, then letters, digits, _ and dots"
+    if key == "gate.kind" and value == "round":
+        return "'greedy' or 'confirm'; the round gate comes with researcher.kind = \"grow\""
     if key == "run.command" and not value.strip():
         return "a command"
     if key == "scope.editable" and not value:
@@ -206,7 +281,9 @@ def allowed_of(kind: Any) -> str:
     if kind in (int, float, str):
         return {int: "a whole number", float: "a number", str: "a text in quotes"}[kind]
     if get_origin(kind) is list:
-        return "a list of texts"
+        return "a list of numbers" if get_args(kind) == (float,) else "a list of texts"
+    if get_origin(kind) is dict:
+        return "a table of NAME = value"
     parts = get_args(kind)
     return " or ".join(allowed_of(part) for part in parts) if parts else str(kind)
 

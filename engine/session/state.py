@@ -1,11 +1,15 @@
 """What a session's journal amounts to: the state that the engine decides by and the console shows."""
 
+from collections.abc import MutableSequence
 from typing import Literal
 
 import msgspec
 
+from engine.session.events import Planned
 from engine.session.settings import Gate, Metric, Run
 
+MAX_ITERS = "max_iters"
+"""The name under which the training length is set by hand, as growth logs call it."""
 Phase = Literal["proposing", "accepted", "committed", "decided", "settled", "learnt", "ended"]
 
 
@@ -42,6 +46,8 @@ class Experiment(msgspec.Struct, omit_defaults=True):
     gate: Gate
     researcher: str = ""
     group: str = ""
+    candidate: str = ""
+    seeds: int = 1
     phase: Phase = "proposing"
     commit: str = ""
     description: str = ""
@@ -54,7 +60,12 @@ class Experiment(msgspec.Struct, omit_defaults=True):
     attempts: list[str] = []
     """What went wrong with the researcher meanwhile, one line an attempt."""
     mends: int = 0
+    claim: str = ""
+    token: int = 0
+    """The swarm's claim of the change (see ChangeAccepted)."""
     mend_failed: str = ""
+    refused: str = ""
+    """The description of the last proposal that was sent back."""
     failed: str = ""
     trials: list[Trial] = []
     checks: str = ""
@@ -107,9 +118,13 @@ DISBELIEF = frozenset(
         "checks_changed",
         "verify_disagrees",
         "budget_exceeded",
+        "gpu_unused",
     }
 )
 """Flags of claims that are not believed: out of every statistic until a person approves the run."""
+
+SHOWN = frozenset({"vram_disagrees"})
+"""Flags that are only shown: the metric is believed and decides as it is."""
 
 
 class Segment(msgspec.Struct):
@@ -153,6 +168,25 @@ class Command(msgspec.Struct):
     delivered_in: int | None = None
 
 
+class Job(msgspec.Struct, omit_defaults=True):
+    """Queued work that began: `outcome` is "" while it runs, then as a trial's; `files` lie in jobs/COMMAND."""
+
+    command: str
+    kind: str
+    run: int
+    began_at: float
+    seed: int | None = None
+    outcome: str = ""
+    detail: str = ""
+    metric: float | None = None
+    metrics: dict[str, float] = {}
+    files: tuple[str, ...] = ()
+    duration_s: float = 0.0
+    ended_at: float = 0.0
+    abort: str = ""
+    """Who asked for its end."""
+
+
 class Decision(msgspec.Struct):
     """An operator's override, with what it replaced, so that `undo` can take it back."""
 
@@ -182,6 +216,39 @@ class Override(msgspec.Struct):
     command: str
 
 
+class GrowthRound(msgspec.Struct, omit_defaults=True):
+    """A round of the growth search as planned, and what came of it (fields as in RoundPlanned and RoundDecided).
+
+    `decided_at` is 0 while it is on; `refused` are runs that it chose and a person took back.
+    """
+
+    number: int
+    segment: int
+    base: int
+    cost: str
+    seeds: int
+    at: float
+    budget: str = ""
+    candidates: tuple[Planned, ...] = ()
+    config: dict[str, str] = {}
+    mark: str = ""
+    decided_at: float = 0.0
+    chosen: int | None = None
+    reason: str = ""
+    length: str = ""
+    stop: str = ""
+    refused: tuple[int, ...] = ()
+
+
+class Pause(msgspec.Struct):
+    """A pause from when it was asked for to the resumption; `until` is 0 while it lasts."""
+
+    at: float
+    by: str
+    reason: str
+    until: float = 0.0
+
+
 class EngineRun(msgspec.Struct):
     """The engine's last start: its limits, and what was already there then."""
 
@@ -201,14 +268,20 @@ class EngineRun(msgspec.Struct):
     stopped_at: float = 0.0
     stop_reason: str = ""
     failed: bool = False
+    device: str = ""
+    device_name: str = ""
+    jobs_only: bool = False
 
 
 class State(msgspec.Struct):
     """Everything; `experiments` is ordered by run, which counts from 1 without gaps."""
 
-    experiments: list[Experiment] = []
+    experiments: MutableSequence[Experiment] = []
+    """A list; for those who only read and have little room a `Packed`."""
     segments: list[Segment] = []
     commands: dict[str, Command] = {}
+    jobs: list[Job] = []
+    """Queued work, in the order that it was begun."""
     decisions: list[Decision] = []
     overrides: list[Override] = []
     public: list[tuple[str, int]] = []
@@ -218,7 +291,20 @@ class State(msgspec.Struct):
     pause_limit: bool = False
     pause_by: str = ""
     pause_reason: str = ""
+    pauses: list[Pause] = []
+    away: list[tuple[float, float]] = []
+    """From when to when there was no engine, between its first start and its last."""
+    delayed: str = ""
+    """What the engine waits for, or does, before a run can start."""
+    fitted: bool = False
+    """The largest configuration that the GPU holds was looked for."""
     stop: str = ""
+    rounds: list[GrowthRound] = []
+    """Of the growth search, in order; a round that lost its baseline is followed by another of the same number."""
+    earlier_rounds: int = 0
+    """Rounds of a growth log of elsewhere that this one goes on from."""
+    length: str = ""
+    """The training length that the growth search set, "" = prepare.py's own."""
     tree: int | None = None
     """The run whose editable files the tree holds between experiments."""
     head: str = ""
@@ -251,6 +337,12 @@ class State(msgspec.Struct):
         last = self.experiments[-1] if self.experiments else None
         return last if last is not None and last.phase != "ended" else None
 
+    @property
+    def job(self) -> Job | None:
+        """The queued work under way."""
+        last = self.jobs[-1] if self.jobs else None
+        return last if last is not None and not last.outcome else None
+
     def experiment(self, run: int) -> Experiment | None:
         """Experiment `run`, or None where there is none."""
         return self.experiments[run - 1] if 0 < run <= len(self.experiments) else None
@@ -277,7 +369,8 @@ class State(msgspec.Struct):
     def failures_in_row(self) -> int:
         """How many experiments of the open segment, the newest first, were not kept."""
         count = 0
-        for experiment in reversed(self.of_segment()):
+        for run in reversed(self.segment.runs if self.segment else []):
+            experiment = self.experiments[run - 1]
             if not experiment.status:
                 continue
             if experiment.status == "keep":

@@ -14,7 +14,7 @@ from engine.work.repo import Repo
 from engine.work.settingsfile import render
 
 EDITABLE = "train.py"
-PINNABLE = ("prepare.py", "corpus.py", "pyproject.toml", "autoresearch.sh")
+PINNABLE = ("prepare.py", "corpus.py", "device.py", "attention.py", "fused.py", "pyproject.toml", "autoresearch.sh")
 MISSING = ("autoresearch.sh", "program.md")
 """Files that a session needs and that are taken from the template where the repository has none of its own."""
 

@@ -32,7 +32,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     `outcome`: ok · crash · timeout · aborted (the engine asked) · interrupted (engine or leash gone) · no_metric
     (exit 0, but the primary metric is missing) · bad_metric (it is there, and not a finite number). `metric` is the
     primary metric, None unless `outcome` is ok; `metrics` all finite ones, the primary included. `cause` and `detail`
-    are `diagnosis.Diagnosis`'s, or empty. `trouble` tells what of the output could not be kept.
+    are `diagnosis.Diagnosis`'s, or empty. `trouble` tells what of the output could not be kept. `peak_rss_mb`: the most
+    resident memory that one of its processes had, 0 = not known.
     """
 
     outcome: str
@@ -45,6 +46,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     killed: tuple[str, ...] = ()
     trouble: str = ""
+    peak_rss_mb: float = 0.0
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +132,7 @@ def measure(
         detail=detail,
         killed=killed,
         trouble=trouble,
+        peak_rss_mb=ending.peak_rss_mb,
     )
 
 

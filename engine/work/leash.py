@@ -36,7 +36,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     killed; the tree was then swept by its cookie).
     `killed`: whom the leash had to signal, helpers left behind by a child that exited included.
     `left`: whom not even SIGKILL could end (they hang in the kernel). `oom_kills`: the kernel's kills for want of
-    memory meanwhile, in the whole machine.
+    memory meanwhile, in the whole machine. `peak_rss_mb`: the most resident memory that one process of the tree had.
     """
 
     cause: str
@@ -47,6 +47,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     killed: list[sweep.Killed] = []
     left: list[sweep.Killed] = []
     oom_kills: int = 0
+    peak_rss_mb: float = 0.0
 
     @property
     def clean(self) -> bool:

@@ -155,6 +155,7 @@ class Leash:
         self.began = time.monotonic()
         error = self.spawn(argv)
         import json  # while the child starts: the leash has nothing better to do
+        import resource
 
         if not error:
             self.write(json.dumps({"started": self.child}))
@@ -170,6 +171,7 @@ class Leash:
             "killed": list(self.met.values()),
             "left": self.left,
             "oom_kills": oom_kills() - ooms,
+            "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, 3),
         }
         self.write(json.dumps(ending))
 

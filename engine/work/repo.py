@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.work import gitlocks, worktree
+from engine.work.export import export, link_rest
 from engine.work.gittree import EXECUTABLE, FILE, Entry, changed_tree, entry_at
 from engine.work.plumbing import GitTrouble, Plumbing, git_folders, object_id
 
@@ -238,6 +239,21 @@ class Repo:
     def changed_names(self, a: str, b: str) -> list[str]:
         """Files that differ between two commits."""
         return self._names("diff-tree", "-r", "-z", "--name-only", "--no-renames", a, b)
+
+    def export(self, commit: str, folder: Path) -> None:
+        """The commit's files in `folder`, with links to what the work tree has beside git's."""
+        tracked = set(self._names("ls-tree", "-r", "-z", "--name-only", "HEAD"))
+        export(self._git, commit, folder)
+        link_rest(self.root, folder, tracked)
+
+    def uncommitted(self, names: Collection[str]) -> str:
+        """Unified diff of `names` from HEAD to the work tree."""
+        return self._text("diff", "--no-ext-diff", "--no-textconv", "--no-renames", "HEAD", "--", *names)
+
+    def remote(self) -> str:
+        """The address of the first remote that is written down; "" where there is none."""
+        found = self._git.run("config", "--get-regexp", r"^remote\..*\.url$", allowed=(0, 1)).decode("utf-8", "replace")
+        return found.split("\n", 1)[0].partition(" ")[2]
 
     def clear_stale_lock(self) -> bool:
         """Remove locks that a killed git left; True when there was one. Never while a git runs here."""

@@ -29,6 +29,14 @@ ABOUT: Mapping[str, str] = {
     "gate.vram_ratio": "more peak VRAM than this times the champion's needs a gain above vram_gain",
     "gate.jump": "a gain above this in one step is not believed but flagged; 0 = off",
     "gate.pairs": "kind confirm: how often a would-be keep and the champion are run against each other",
+    "grow": "The growth search: overnight grow. Parameters as {DEPTH = 1, MLP_WIDTH = 64}; none = train.py's own.",
+    "grow.iterations": "multiples of each increment",
+    "grow.rounds": "0 = until nothing helps",
+    "grow.seeds": "trials of each candidate",
+    "grow.max_iters_increase": "of the budget, when nothing helps; 0 = the search ends",
+    "swarm": "For a session that joined a swarm: overnight swarm join.",
+    "swarm.auto_adopt": "try the class's verified best by itself, in your own lab",
+    "swarm.verify_share": "re-runs of others' results for each experiment, at most; 0 = none",
     "scope": "Which files may be changed, and which must stay as they are.",
     "gpu.index": "which GPU",
 }
@@ -52,6 +60,8 @@ def render(settings: Settings) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {_value(item)}" for name, item in value.items()) + "}"
     if isinstance(value, str | list):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return "true" if value is True else "false" if value is False else repr(value)

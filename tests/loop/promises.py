@@ -20,6 +20,7 @@ class Promises:
         self.baselines = 0
         self.ended_at_start = 0
         self.queued: set[str] = set()
+        self.jobs: set[str] = set()
         self.answered: set[str] = set()
 
     def __call__(self, world: World, event: ev.AnyEvent) -> None:
@@ -34,6 +35,8 @@ class Promises:
             self.decided(world, event)
         elif isinstance(event, ev.ExperimentEnded):
             self.over(world, event)
+        elif isinstance(event, ev.JobBegan):
+            self.job(world, event)
         elif isinstance(event, ev.CommandQueued):
             assert event.id not in self.queued, "a command is taken in once"
             self.queued.add(event.id)
@@ -68,6 +71,14 @@ class Promises:
         assert event.champion == (champion.run if champion else None)
         done = len(self.ended) - self.baselines - self.ended_at_start
         assert not world.limit or done < world.limit, "the limit counts experiments after the baseline"
+
+    def job(self, world: World, event: ev.JobBegan) -> None:
+        state = world.state
+        current = state.current
+        assert event.command not in self.jobs, "queued work is begun once, whatever became of its engine"
+        self.jobs.add(event.command)
+        assert current is None or current.phase == "proposing", "queued work is done between experiments"
+        assert not state.stop, "nothing begins after a stop"
 
     def trial(self, world: World, event: ev.TrialBegan) -> None:
         experiment = world.state.experiments[event.run - 1]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.loop.judgement import Result, Verdict, explain, impossible, judge
+from engine.loop.judgement import Result, Verdict, impossible, judge
+from engine.session.flags import explain
 from engine.session.settings import Gate, Metric
 
 LOWER, HIGHER = Metric(), Metric("score", "", "higher")

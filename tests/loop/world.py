@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from engine.loop import jobs
 from engine.loop.commands import react
 from engine.loop.core import plan
 from engine.loop.effects import (
@@ -20,6 +21,7 @@ from engine.loop.effects import (
     Reflect,
     RestoreTree,
     RunChecks,
+    RunJob,
     RunTrial,
     Stop,
     Wait,
@@ -30,10 +32,11 @@ from engine.session.fold import apply, fold
 from engine.session.inbox import Request, Seen
 from engine.session.settings import Gate, Limits, Metric
 from engine.session.state import State
+from engine.work.jobs.job import Done
 
 METRICS = (0.9, 0.95, 0.93, 0.89, 0.95, 1.2, 0.5, -1.0, 0.90001)
 OFTEN = ("revert", "keep", "undo", "abort", "say", "unsay")
-SELDOM = ("stop", "resume", "edit", "note", "pause", "nonsense")
+SELDOM = ("stop", "resume", "edit", "note", "pause", "nonsense", "rerun", "rerun")
 
 
 class Choices:
@@ -210,6 +213,8 @@ class World:
             self._edit(effect)
         elif isinstance(effect, Propose):
             self._propose(run)
+        elif isinstance(effect, RunJob):
+            self._job(effect)
         elif isinstance(effect, RunTrial):
             self._trial(effect)
         elif isinstance(effect, RunChecks):
@@ -245,6 +250,20 @@ class World:
             ev.SettingEdited(at=self.now, key=asked.args["key"], value=asked.args["value"], by=asked.by),
             ev.CommandDone(at=self.now, id=effect.command),
         )
+
+    def _job(self, effect: RunJob) -> None:
+        asked = self.state.commands[effect.command]
+        try:
+            run = jobs.KINDS[asked.kind].check(self.state, asked.args).run
+        except jobs.Refused as error:
+            self.write(ev.CommandRefused(at=self.now, id=effect.command, reason=str(error)))
+            return
+        self.write(ev.JobBegan(at=self.now, command=effect.command, kind=asked.kind, run=run))
+        self.listen()
+        self._maybe_crash()
+        assert self.state.job is not None
+        done = Done("aborted" if self.state.job.abort else ("ok", "ok", "crash")[self.choices.of(3)], answer="seen")
+        self.write(*jobs.ended(self.state, done))
 
     def _propose(self, run: int) -> None:
         messages = [command.id for command in self.state.undelivered()]
@@ -319,7 +338,7 @@ class World:
             self.claimed.remove(request)
 
     def _random_command(self) -> None:
-        kind = (*OFTEN, *OFTEN, *SELDOM)[self.choices.of(18)]
+        kind = (*OFTEN, *OFTEN, *SELDOM)[self.choices.of(2 * len(OFTEN) + len(SELDOM))]
         last = len(self.state.experiments)
         run = str(last - self.choices.of(6))
         champion, engine = self.state.champion, self.state.engine
@@ -337,7 +356,7 @@ class World:
             "unsay": {"id": next(reversed(self.state.messages), "")},
         }
         key = ("gate.jump", "metric.unit")[self.choices.of(2)] if kind == "edit" else ""
-        args = {"run": run} if kind in ("revert", "keep") else texts.get(kind, {})
+        args = {"run": run} if kind in ("revert", "keep", "rerun") else texts.get(kind, {})
         self.send(kind, seen, **(args | ({"key": key, "value": f"u{self.serial}"} if key else {})))
 
 

@@ -175,6 +175,35 @@ def test_what_is_no_event_is_told_with_file_and_line_and_nothing_is_changed(tmp_
     assert path.read_bytes().startswith(data)
 
 
+def test_a_reader_keeps_what_came_before_a_broken_line_and_goes_on_when_it_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    data = written(path, ["a"], ["b"], ["c"])
+    lines = data.splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"x" + lines[1][1:] + lines[2])
+    follower = Follower(path)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="line 2"):
+            follower.poll()
+        assert [text for _, text in follower.state.troubles] == ["a"]
+    with path.open("r+b") as file:
+        file.write(data)
+    follower.poll()
+    assert follower.state == read(path) and len(follower.state.troubles) == 3
+
+
+def test_a_reader_never_folds_an_event_twice_where_one_after_it_does_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    story = Story()
+    story.ran("keep", 1.0)
+    data = written(path, ["a"])
+    path.write_bytes(data + ev.encode(story.events[1]))
+    follower = Follower(path)
+    for _ in range(3):
+        with pytest.raises(JournalError, match="line 2"):
+            follower.poll()
+        assert [text for _, text in follower.state.troubles] == ["a"]
+
+
 def test_a_folder_in_the_journals_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").mkdir()
     with pytest.raises(JournalError, match=r"journal\.jsonl: cannot be read"):

@@ -38,7 +38,7 @@ vram_gain = 0.01
 jump = 0.1
 [scope]
 editable = ["train.py"]
-pinned = ["prepare.py", "corpus.py", "pyproject.toml", "autoresearch.sh"]
+pinned = ["prepare.py", "corpus.py", "device.py", "attention.py", "fused.py", "pyproject.toml", "autoresearch.sh"]
 [gpu]
 index = "auto"
 """

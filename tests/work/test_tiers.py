@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.gpu import nvml
 from engine.session.assets import assets_dir
 from engine.work.constants import read_constants, set_constants
 from engine.work.tiers import TierError, choose, constants, pick, read
+from tests.gpu.standin import Binding, Card
 
 ROWS = read()
 
@@ -44,6 +46,16 @@ def test_an_unknown_tier_is_refused_with_those_there_are() -> None:
 
 def test_auto_finds_a_row_on_any_machine() -> None:
     assert choose("auto", ROWS) in ROWS
+
+
+def test_auto_goes_by_the_gpus_that_the_shell_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    binding = Binding(Card("GPU-1", total=81_559), Card("GPU-2", total=24_564))
+    monkeypatch.setattr(nvml, "_pynvml", lambda: binding)
+    for allowed, tier in (("0,1", "vram-80"), ("1", "vram-24"), ("GPU-2", "vram-24"), ("", "cpu")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+        assert choose("auto", ROWS).id == tier
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert choose("auto", ROWS).id == "vram-80"
 
 
 def test_a_broken_table_is_told_with_its_file(tmp_path: Path) -> None:

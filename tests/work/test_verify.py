@@ -25,7 +25,7 @@ from engine.work.environment import trial_environment
 from engine.work.verify import Found, Verified, judge
 from tests.assets.template import ASSETS, rewrite, run_python
 
-SOURCES = ("train.py", "prepare.py", "corpus.py", "autoresearch.sh")
+SOURCES = ("train.py", "prepare.py", "corpus.py", "device.py", "attention.py", "fused.py", "autoresearch.sh")
 
 
 @pytest.fixture(scope="module")
