@@ -50,6 +50,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("look.follow", ("f",), "follow", "Looking", "Follow the end of the run under way.", short="follow"),
     Action("look.wrap", ("w",), "wrap lines", "Looking", "Wrap long lines of the log, or cut them off."),
     Action("look.inside", ("enter",), "look inside", "Looking", "Open the selected run's own log.", needs="selection"),
+    Action(
+        "look.words", ("t",), "the researcher's words", "Looking", "Open all that the researcher said and did for the"
+        " selected run.", verb="show", needs="selection",
+    ),
     Action("look.sort", ("o",), "sort by next column", "Looking", "Order the experiments by the next column."),
     Action("look.reverse", ("O",), "sort the other way", "Looking", "Turn the order of the experiments round."),
     Action("look.discards", ("d",), "hide discards", "Looking", "Hide the runs that were not kept, or show them."),
@@ -102,7 +106,15 @@ ACTIONS: tuple[Action, ...] = (
         " the log's lines on screen, the patch, the notes, the talk.", needs="session",
     ),
     Action("session.charts", ("c",), "charts", "Session", "All charts on a screen of their own.", needs="session"),
+    Action(
+        "session.growth", ("W",), "growth", "Session", "The growth search: rounds, candidates, the path taken.",
+        verb="grow", needs="session",
+    ),
     Action("session.journal", ("J",), "journal", "Session", "autoresearch.md, rendered.", needs="session"),
+    Action(
+        "session.swarm", ("H",), "swarm", "Session", "What the swarm's members do and found; adopt a result of"
+        " theirs.", verb="swarm", needs="session",
+    ),
     Action("session.all", ("S",), "sessions", "Session", "All sessions: switch, start, stop, new.", verb="status"),
     Action("console.slow", ("L",), "slow link", "Console", "Refresh every 10 s at most, for a slow line; and back."),
     Action("console.help", ("question_mark",), "help", "Console", "All keys.", short="help"),
@@ -118,7 +130,7 @@ BY_ID = {action.id: action for action in ACTIONS}
 
 FOOTER = (
     "console.help", "loop.start", "loop.pause", "loop.message", "decide.revert", "decide.keep", "loop.abort",
-    "loop.stop", "look.find", "look.follow", "pane.zoom", "console.detach",
+    "loop.stop", "look.find", "console.detach", "look.follow", "pane.zoom",
 )  # fmt: skip
 """Actions in the footer, the most needed first where the line is too short for all."""
 

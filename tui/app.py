@@ -12,42 +12,33 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
-from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.driver import Driver
 from textual.worker import Worker
 
 from engine.session.inert import inert
 from engine.session.paths import SessionPaths
-from tui import commander, feed, hangup, keymap, notify, themes
+from tui import feed, hangup, keymap, notify, themes
 from tui.actions import ACTIONS, bindables
 from tui.config import Config
-from tui.deeds import Deeds
 from tui.loading import Loading
 from tui.model import View
 from tui.panes.footer import AskLine
 from tui.panes.pane import Pane
 from tui.panes.wishes import Said, Sized
+from tui.refusals import refusal
 from tui.screens.main import MainScreen
 from tui.table.virtual import VirtualTable
-from tui.wire import Wire, counting
+from tui.typing import OrderlyApp
 
 if TYPE_CHECKING:
     from textual.command import Provider
 
     from engine.session.events import AnyEvent
     from engine.session.state import Command, State
+    from tui.deeds import Deeds
 
 _SLOW_S = 10.0
-_TOLD = 3  # sentences for the operator on the screen at a time
-_TOAST_CELLS, _TOAST_ROWS = 60, 5
 _SETTLE_S = 0.15  # a selection must rest so long before its diff is fetched
-
-
-def _collect_garbage_again() -> None:
-    """What there is at the first paint stays: it is never looked through again."""
-    gc.freeze()
-    gc.enable()
 
 
 def _palette() -> type[Provider]:
@@ -62,7 +53,7 @@ def _unsaid(state: State, message: str) -> Command | None:
     return next((one for one in state.commands.values() if one.kind == "unsay" and one.args.get("id") == message), None)
 
 
-class OvernightApp(App[str], inherit_bindings=False):
+class OvernightApp(OrderlyApp, inherit_bindings=False):
     """Shows the session that `loading` reads. `run()` returns the sentence to print after leaving."""
 
     TITLE = "overnight"
@@ -75,6 +66,8 @@ class OvernightApp(App[str], inherit_bindings=False):
     #main { layout: vertical; }
     MessageLine, AskLine { height: 1; }
     ToastRack { dock: top; align: right top; margin: 5 0 0 0; }
+    ConfirmScreen ToastRack { margin: 0; }
+    SearchIcon { display: none; }
     Toast { padding: 0 1; margin-top: 0; max-width: 75%; max-height: 5; }
     """
 
@@ -86,11 +79,10 @@ class OvernightApp(App[str], inherit_bindings=False):
         read_only: bool = False,
         problems: Sequence[str] = (),
     ) -> None:
-        self.wire = Wire()
         super().__init__()
         self.loading, self.paths = loading, loading.paths
         self.config = config or Config()
-        self.view = View(name=self.paths.name, read_only=read_only, slow=self.config.slow)
+        self.view = View(name=self.paths.name, read_only=read_only, slow=self.config.slow, recorded=self.paths.recorded)
         keys = keymap.load(bindables(), os.environ)
         self.keys = keys.keys
         self._own_keys = keys
@@ -98,7 +90,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._problems = [*problems, *keys.problems, *([choice.problem] if choice.problem else [])]
         themes.apply(self, choice)
         self.main = MainScreen(self.config.pane)
-        self.deeds = Deeds(self)
+        self._deeds: Deeds | None = None
         self.feed: feed.Feed | None = None
         self._feeding: Worker[None] | None = None
         self._painted = 0.0
@@ -106,14 +98,20 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._titled = ""
         self._log_open = False
         self._fetching: tuple[int, str] | None = None
+        self._replayed: int | None = None  # the run whose telemetry a recording's GPU pane shows
 
     def get_default_screen(self) -> MainScreen:
         """The main screen."""
         return self.main
 
-    def get_driver_class(self) -> type[Driver]:
-        """Textual's driver, with its writes counted."""
-        return counting(super().get_driver_class(), self.wire)
+    @property
+    def deeds(self) -> Deeds:
+        """What the keys do; its modules are loaded after the first paint."""
+        if self._deeds is None:
+            from tui.deeds import Deeds
+
+            self._deeds = Deeds(self)
+        return self._deeds
 
     # Life
 
@@ -131,7 +129,13 @@ class OvernightApp(App[str], inherit_bindings=False):
             hangup.watch(sys.__stdin__.fileno() if sys.__stdin__ else 0, lambda: self.call_from_thread(self.exit))
         if self._problems:
             self.tell(notify.problems_text(self._problems, keymap.FILE_NAME), bad=True)
-        self.call_after_refresh(_collect_garbage_again)
+        self.call_after_refresh(self._painted_first)
+
+    def _painted_first(self) -> None:
+        """Load what the first key needs; what there is now stays, so it is never looked through for garbage."""
+        _ = self.deeds
+        gc.freeze()
+        gc.enable()
 
     def on_unmount(self) -> None:
         """Leave the fold for the next console, and the terminal its title."""
@@ -154,9 +158,10 @@ class OvernightApp(App[str], inherit_bindings=False):
         if self.feed is not None and not self.view.read_only:
             self.feed.save()
         self.paths = paths
-        self.view = View(name=paths.name, read_only=self.view.read_only, slow=self.view.slow)
+        before = self.view
+        self.view = View(name=paths.name, read_only=before.read_only, slow=before.slow, recorded=paths.recorded)
         self._begin_feed(Loading(paths).start())
-        self._log_open = False
+        self._log_open, self._replayed = False, None
         self.repaint()
 
     def detach(self) -> None:
@@ -175,7 +180,7 @@ class OvernightApp(App[str], inherit_bindings=False):
 
     @on(feed.Loaded)
     def _loaded(self, event: feed.Loaded) -> None:
-        self.view.state, self.view.branch, self.view.loaded = event.state, inert(event.branch), not event.error
+        self.view.state, self.view.branch, self.view.loaded = event.state, inert(event.branch), True
         self.view.trouble = event.error
         if event.error:
             self.tell(event.error, bad=True)
@@ -185,9 +190,9 @@ class OvernightApp(App[str], inherit_bindings=False):
     @on(feed.JournalChanged)
     def _journal_changed(self, event: feed.JournalChanged) -> None:
         view = self.view
-        if event.error:
-            view.trouble = event.error
+        if event.error and event.error != view.trouble:
             self.tell(event.error, bad=True)
+        view.trouble = event.error
         view.state = event.state
         for one in event.events:
             self._heard(one)
@@ -195,9 +200,13 @@ class OvernightApp(App[str], inherit_bindings=False):
         if view.selected is None:
             self._select_newest()
         self._title()
-        self.deeds.look_at_question()
+        self._look_at_question()
         self._dirty = True
         self._paint_soon()
+
+    def _look_at_question(self) -> None:
+        if self._deeds is not None:
+            self._deeds.look_at_question()
 
     def _heard(self, event: AnyEvent) -> None:
         view = self.view
@@ -234,7 +243,7 @@ class OvernightApp(App[str], inherit_bindings=False):
             engine = self.view.state.engine
             if was is not None and engine is not None and not engine.stopped_at:
                 self._say_happenings([notify.Happening("stop", f"{self.view.name}: the engine is gone without a word")])
-        self.deeds.look_at_question()
+        self._look_at_question()
         self.repaint()
 
     @on(feed.RunLogChanged)
@@ -250,6 +259,8 @@ class OvernightApp(App[str], inherit_bindings=False):
     @on(feed.ResearcherTalks)
     def _researcher_talks(self, event: feed.ResearcherTalks) -> None:
         self.view.saying = event.lines
+        if self.main.shows("runlog") and self.main.runlog.words:
+            self.main.runlog.poll()
         self._dirty = True
 
     @on(feed.GpuSampled)
@@ -260,7 +271,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         self._dirty = True
 
     def _wants_gpu(self) -> bool:
-        if not self.main.shows("gpu"):
+        if not self.main.shows("gpu") or self.view.recorded:
             return False
         # Nothing ticks beside a stopped engine, unless the operator is looking at just this.
         return self.view.running or self.view.snapshot is None or self.main.body.front == "gpu"
@@ -288,13 +299,16 @@ class OvernightApp(App[str], inherit_bindings=False):
         self.view.now = time.time()
         self._title()
         self.main.show(self.view)
-        off = frozenset(action.id for action in ACTIONS if self.deeds.refusal(action.id))
+        off = frozenset(action.id for action in ACTIONS if refusal(self.view, action.id))
         self.main.keys.show(self.keys, off)
         self._see_to_panes()
 
     def _see_to_panes(self) -> None:
         """Fetch what panes on screen have to show and the state does not hold."""
         self._fetch_diff()
+        if self.view.recorded and self.view.selected != self._replayed and self.main.shows("gpu"):
+            self._replayed = self.view.selected
+            self.behind(self._bring_telemetry, "telemetry", exclusive=True)
         if not self._log_open and self.main.shows("runlog"):
             self.open_log(None)
 
@@ -312,11 +326,9 @@ class OvernightApp(App[str], inherit_bindings=False):
 
     def tell(self, text: str, *, bad: bool = False) -> None:
         """A sentence for the operator, for a while."""
-        # More than fit would scroll: Textual then leaves the cells of those that went on the screen.
-        for older in list(self._notifications)[: -(_TOLD - 1)]:
-            self._unnotify(older, refresh=False)
-        text = notify.clipped(inert(text, newlines=True), min(_TOAST_CELLS, self.size.width * 3 // 4) - 6, _TOAST_ROWS)
-        self.notify(text, severity="warning" if bad else "information", markup=False)
+        from tui import toasts
+
+        toasts.tell(self, text, bad=bad)
 
     def _notify(self, events: list[AnyEvent]) -> None:
         self._say_happenings(notify.happenings(events, self.view.state, self.view.name))
@@ -355,16 +367,17 @@ class OvernightApp(App[str], inherit_bindings=False):
             self.view.selected = event.key
             self.perform("look.inside")
 
-    def open_log(self, run: int | None) -> None:
-        """Show the live log (None) or an earlier run's."""
+    def open_log(self, run: int | None, *, words: bool = False) -> None:
+        """Show the live log (None) or an earlier run's, or with `words` what its researcher said."""
         self._log_open = True
-        self.behind(partial(self._open_log, run), "log", exclusive=True)
+        self.behind(partial(self._open_log, run, words), "log", exclusive=True)
 
-    async def _open_log(self, run: int | None) -> None:
+    async def _open_log(self, run: int | None, words: bool) -> None:
         from tui.panes.runlog import log_of
 
-        paths = self.paths
-        self.main.runlog.open(await asyncio.to_thread(log_of, paths, run), run)
+        log = await asyncio.to_thread(log_of, self.paths, run, words=words)
+        current = self.view.state.current
+        self.main.runlog.open(log, run, words=words, ended=current is None or current.run != run)
 
     def _fetch_diff(self) -> None:
         key = self.main.diff.wanted(self.view) if self.main.shows("diff") else None
@@ -380,8 +393,20 @@ class OvernightApp(App[str], inherit_bindings=False):
             self.main.diff.arrived(key, diff, problem)
             self.main.show(self.view)
 
+    async def _bring_telemetry(self) -> None:
+        """A recording shows the machine as the selected run had it."""
+        from engine.gpu.telemetry import read_tail
+        from tui.panes.gpu import KEPT
+
+        if (run := self._replayed) is not None:
+            shots = await asyncio.to_thread(read_tail, self.paths.run(run) / "telemetry.jsonl", KEPT)
+            self.view.snapshot = self.main.gpu.replay(run, shots)
+            self.main.show(self.view)
+
     async def diff_of(self, run: int) -> tuple[str, str]:
         """A run's diff against its champion, and why there is none."""
+        from tui import commander
+
         ran = await commander.show(self.paths, run)
         diff = ran.document.get("diff")
         return (diff, "") if ran.code == 0 and isinstance(diff, str) else ("", ran.sentence)
@@ -425,6 +450,17 @@ class OvernightApp(App[str], inherit_bindings=False):
 
         self.push_screen(ChartsScreen(self.paths, lambda: self.view))
 
+    def open_growth(self) -> None:
+        """The growth search; a candidate's run may be chosen there."""
+        from tui.growthsource import SessionSource
+        from tui.screens.growth import GrowthScreen
+
+        self.push_screen(GrowthScreen(SessionSource(lambda: self.view), slow=self.view.slow), self._go_to_run)
+
+    def _go_to_run(self, run: int | None) -> None:
+        if run is not None and self.main.experiments.table.select(run):
+            self.main.show_pane("notes")
+
     def open_journal(self) -> None:
         """autoresearch.md."""
         from tui.screens.journal import JournalScreen
@@ -447,7 +483,7 @@ class OvernightApp(App[str], inherit_bindings=False):
         """All keys."""
         from tui.screens.help import HelpScreen
 
-        off = {action.id: why for action in ACTIONS if (why := self.deeds.refusal(action.id))}
+        off = {action.id: why for action in ACTIONS if (why := refusal(self.view, action.id))}
         front = self.main.front.ident
         self.push_screen(
             HelpScreen(self.keys, read_only=self.view.read_only, pane=front, off=off, problems=self._problems)

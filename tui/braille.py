@@ -1,6 +1,6 @@
 """Plots in terminal cells: braille dots for lines, glyphs for single results. Pure; the result is lines of runs.
 
-A braille cell is two dots wide and four high (U+2800 plus one bit a dot), so a plot of w×h cells has 2w×4h dots.
+A plot of w×h cells has 2w×4h dots, see `engine.session.braille`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from engine.session.braille import Canvas
 from tui.fitting import fit, shorten, width_of
 from tui.runs import Line
 from tui.series import Point, Span, decimate, label, robust_span, span_of, staircase, ticks
 
-_BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
-_BLANK = 0x2800
 _BARS = "▁▂▃▄▅▆▇█"
 
-GLYPHS = {"keep": "●", "discard": "·", "crash": "×", "checks_failed": "!"}
-"""What a result looks like by its status; a status not listed is shown as `?`."""
+GLYPHS = {"keep": "●", "discard": "·", "crash": "×", "checks_failed": "!", "beside": "+", "running": "◆"}
+"""What a result looks like by its status, or by its part in a path; one not listed is shown as `?`."""
 _LAYERS = ("discard", "checks_failed", "crash", "keep")
 
 
@@ -37,51 +36,6 @@ class Curve(NamedTuple):
     points: Sequence[Point]
     style: str = "curve"
     name: str = ""
-
-
-class Canvas:
-    """Cells to draw on, `width`×`height`; dots are addressed from the left top, 0…2·width-1 by 0…4·height-1."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.width = max(0, width)
-        self.height = max(0, height)
-        self._dots = [[0] * self.width for _ in range(self.height)]
-        self._glyphs: list[list[str]] = [[""] * self.width for _ in range(self.height)]
-        self._styles: list[list[str]] = [[""] * self.width for _ in range(self.height)]
-
-    def dot(self, x: int, y: int, style: str) -> None:
-        """Set one dot; outside the canvas nothing happens. The cell takes the style of its latest dot."""
-        if 0 <= x < 2 * self.width and 0 <= y < 4 * self.height:
-            self._dots[y // 4][x // 2] |= _BITS[x % 2][y % 4]
-            self._styles[y // 4][x // 2] = style
-
-    def line(self, start: tuple[int, int], end: tuple[int, int], style: str) -> None:
-        """A straight line of dots, both ends included."""
-        (x0, y0), (x1, y1) = start, end
-        steps = max(abs(x1 - x0), abs(y1 - y0))
-        for step in range(steps + 1):
-            share = step / steps if steps else 0.0
-            self.dot(round(x0 + (x1 - x0) * share), round(y0 + (y1 - y0) * share), style)
-
-    def glyph(self, column: int, row: int, text: str, style: str) -> None:
-        """Put a one-cell character over whatever dots the cell has."""
-        if 0 <= column < self.width and 0 <= row < self.height:
-            self._glyphs[row][column] = text
-            self._styles[row][column] = style
-
-    def lines(self) -> list[Line]:
-        """What was drawn, each line exactly `width` cells, neighbours of one style joined."""
-        out: list[Line] = []
-        for dots, glyphs, styles in zip(self._dots, self._glyphs, self._styles, strict=True):
-            line: Line = []
-            for mask, glyph, style in zip(dots, glyphs, styles, strict=True):
-                text = glyph or (chr(_BLANK | mask) if mask else " ")
-                if line and line[-1][1] == style:
-                    line[-1] = (line[-1][0] + text, style)
-                else:
-                    line.append((text, style))
-            out.append(line)
-        return out
 
 
 def results_plot(
@@ -133,6 +87,32 @@ def curves_plot(
         clean = [point for point in curve.points if math.isfinite(point.y)]
         frame.curve(decimate(clean, 4 * max(1, width)), curve.style)
     return frame.lines([(curve.name, curve.style) for curve in curves if curve.name])
+
+
+def path_plot(
+    path: Sequence[Point],
+    others: Sequence[Point],
+    width: int,
+    height: int,
+    *,
+    here: Point | None = None,
+    x_title: str = "",
+    y_title: str = "",
+) -> list[Line]:
+    """A path of places that need not be ordered by x, each ●, among `others` +; `here` is marked ◆. All finite.
+
+    The path is always whole on the plot; another place far above or below is pinned to the edge.
+    """
+    xs = span_of([point.x for point in (*path, *others)], pad=0.03)
+    ys = robust_span([point.y for point in others], [point.y for point in path])
+    frame = _Frame(width, height, xs, ys, x_title, y_title)
+    frame.curve(path, "best")
+    for status, points in (("beside", others), ("keep", path)):
+        for point in points:
+            frame.mark(Mark(point.x, point.y, status))
+    if here is not None:
+        frame.mark(Mark(here.x, here.y, "running"))
+    return frame.lines([])
 
 
 class _Frame:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from engine.session import standing
+from engine.session.standing import counts
 from engine.session.state import Experiment, Segment, State
 from tui import model
 from tui.braille import GLYPHS, Mark
@@ -57,8 +58,16 @@ def marks(state: State, metric: str = "", segment: Segment | None = None) -> lis
     if chosen is None:
         return []
     own = chosen.metric.name
+    if metric in ("", own):
+        found = standing.marks(state, chosen)
+        columns = zip(found.metrics, found.statuses, strict=True)
+        return [
+            Mark(float(run), value if value is not None and math.isfinite(value) else None, status)
+            for run, (value, status) in enumerate(columns, found.first)
+            if status
+        ]
     return [
-        Mark(float(experiment.run), value_of(experiment, metric or own, own), experiment.status)
+        Mark(float(experiment.run), value_of(experiment, metric, own), experiment.status)
         for experiment in state.of_segment(chosen)
         if experiment.status
     ]
@@ -73,10 +82,11 @@ def champion_steps(state: State, metric: str, segment: Segment | None = None) ->
     if chosen is None or not chosen.runs:
         return []
     corners: list[Point] = []
+    own = chosen.metric.name
+    found = standing.marks(state, chosen).metrics if metric == own else None
     for run in chosen.line:
-        experiment = state.experiment(run)
-        value = value_of(experiment, metric, chosen.metric.name) if experiment else None
-        if value is None:
+        value = found[run - chosen.runs[0]] if found else value_of(state.experiments[run - 1], metric, own)
+        if value is None or not math.isfinite(value):
             continue
         if corners:
             corners.append(Point(float(run), corners[-1].y))
@@ -92,13 +102,14 @@ def lower_is_better(state: State, segment: Segment | None = None) -> bool:
     return chosen is None or chosen.metric.direction == "lower"
 
 
-def legend(found: Sequence[Mark]) -> Line:
-    """What the glyphs mean, and how many there are of each."""
-    counts = Counter(mark.status for mark in found)
+def legend(state: State, segment: Segment | None = None) -> Line:
+    """What the glyphs mean, and how many changes of the segment (default: the open one) have each."""
+    found = counts(state, segment)
     line: Line = []
     for status, name in _NAMES:
-        if counts[status] or status in ("keep", "discard"):
-            line += [("  " if line else "", ""), (f"{GLYPHS[status]} {counts[status]} {name}", status)]
+        if found.get(status) or status in ("keep", "discard"):
+            more = " + baseline" if status == "keep" else ""  # it is drawn as one
+            line += [("  " if line else "", ""), (f"{GLYPHS[status]} {found.get(status, 0)} {name}{more}", status)]
     return line
 
 
@@ -109,8 +120,7 @@ def best_words(state: State) -> Line:
         return [("no result yet", "dim")]
     line: Line = [(f"best {top.metric:.6f}", "best"), (f" run {top.run}", "dim")]
     if top.gain:
-        raw = -top.gain if lower_is_better(state) else top.gain
-        line.append((f" {signed(raw)} against the baseline", "dim"))
+        line.append((f" gain {signed(top.gain)} over the baseline", "dim"))
     return line
 
 

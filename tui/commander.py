@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +16,11 @@ from engine.session.paths import SessionPaths
 from tui.steering import Order
 
 _VERB_S = 120.0
-_ONLY_LOOKS = ("show",)
+_ONLY_LOOKS = ("show", "swarm overview")
 
 
 class Sent(NamedTuple):
-    """What became of an order so far. `id` is the command's where the engine has it; the journal tells the rest.
+    """What became of an order so far. `id` is the command's where it went to an engine; the journal tells the rest.
 
     `status` is "queued", "done" or "refused"; `text` a sentence.
     """
@@ -46,18 +47,25 @@ class Ran(NamedTuple):
         return self.narration.strip().removeprefix("overnight: ") or f"it ended with {self.code}"
 
 
-async def send(paths: SessionPaths, order: Order, *, engine: bool) -> Sent:
-    """Carry out `order`. Errors come back as a refusal with the reason."""
+async def send(
+    paths: SessionPaths, order: Order, *, engine: bool, sending: Callable[[str], object] = lambda id: None
+) -> Sent:
+    """Carry out `order`. Errors come back as a refusal with the reason.
+
+    `sending` is told the command's id before the engine can see it: its answer may be there before this returns.
+    """
     if engine:
         command = inbox.request(order.kind, order.args, operator(), order.seen)
+        sending(command.id)
         try:
             await asyncio.to_thread(inbox.send, paths.inbox, command)
         except OSError as error:
-            return Sent("refused", f"{order.kind} was not sent: {paths.inbox}: {error.strerror or error}")
+            return Sent("refused", f"{order.kind} was not sent: {paths.inbox}: {error.strerror or error}", command.id)
         return Sent("queued", order.said, command.id)
     if order.kind in inbox.NEED_ENGINE:
         return Sent("refused", f"no engine is running: there is nothing to {order.kind}")
-    ran = await run_verb(paths, *_words(order), text=order.args.get("text"))
+    words = _words(order)
+    ran = await run_verb(paths, *words, text=order.args["text"] if words[-1] == "-" else None)
     if ran.code == 0:
         return Sent("done", ran.sentence)
     return Sent("refused", f"{order.kind} refused: {ran.sentence}")
@@ -73,7 +81,21 @@ async def show(paths: SessionPaths, run: int) -> Ran:
     return await run_verb(paths, "show", str(run))
 
 
+async def overview(paths: SessionPaths) -> Ran:
+    """What the session's swarm holds, and where the session stands with it."""
+    return await run_verb(paths, "swarm", "overview")
+
+
+async def adoption(paths: SessionPaths, result: str) -> Ran:
+    """What adopting this result would bring; nothing is done."""
+    return await run_verb(paths, "swarm", "adopt", result, "--dry-run")
+
+
 def _words(order: Order) -> list[str]:
+    if order.kind == "adopt":
+        return ["swarm", "adopt", order.args["result"], "--yes"]
+    if order.kind == "unsay":
+        return ["say", "--take-back", order.args["id"]]
     words = [order.kind]
     if order.kind in ("revert", "keep"):
         words.append(order.args["run"])
@@ -118,7 +140,7 @@ async def run_words(*words: str, text: str | None = None, limit_s: float | None 
         await process.wait()
         return Ran(1, {}, f"overnight {words[0]} did not end within {limit_s:.0f} s and was killed")
     except asyncio.CancelledError:
-        if words[0] in _ONLY_LOOKS:  # what acts goes on without us
+        if " ".join(words).startswith(_ONLY_LOOKS) or "--dry-run" in words:  # what acts goes on without us
             process._transport.close()  # type: ignore[attr-defined]  # kills it, and closes its pipes before the loop ends
         raise
     try:

@@ -16,8 +16,9 @@ from textual.app import SuspendNotSupported
 
 from engine.session.locking import engine_of
 from engine.session.operator import operator
-from tui import commander, copying, steering
+from tui import commander, copying, steering, toasts
 from tui.actions import BY_ID
+from tui.refusals import refusal
 from tui.steering import No, Order, Question
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Deeds:
             "look.follow": self._follow,
             "look.wrap": lambda: app.main.runlog.view.toggle_wrap(),
             "look.inside": self._inside,
+            "look.words": self._words,
             "look.sort": lambda: app.main.experiments.sort_next(),
             "look.reverse": lambda: app.main.experiments.sort_reverse(),
             "look.discards": lambda: app.main.experiments.hide_discards(),
@@ -61,8 +63,10 @@ class Deeds:
             "session.program": self._edit_program,
             "session.copy": self._copy,
             "session.charts": app.open_charts,
+            "session.growth": app.open_growth,
             "session.journal": app.open_journal,
             "session.all": app.open_sessions,
+            "session.swarm": self._swarm,
             "console.slow": app.toggle_slow,
             "console.help": app.open_help,
             "console.palette": app.action_command_palette,
@@ -88,18 +92,7 @@ class Deeds:
 
     def refusal(self, id: str) -> str:
         """Why an action cannot be done now; "" where it can."""
-        action, view = BY_ID[id], self.app.view
-        if action.acts and view.read_only:
-            return f"read-only: this console only looks; `overnight attach {view.name}` may {action.title}"
-        if action.needs and not view.loaded:
-            return "the journal is still being read"
-        if id == "loop.start" and view.running:
-            return "an engine is running already"
-        if action.needs == "engine" and not view.running:
-            return "no engine is running; r starts it"
-        if action.needs == "selection" and view.selection is None:
-            return "no run is selected"
-        return ""
+        return refusal(self.app.view, id)
 
     # Looking
 
@@ -131,11 +124,15 @@ class Deeds:
             current = self.app.view.state.current
             self.app.open_log(None if current is not None and current.run == run else run)
 
+    def _words(self) -> None:
+        self.app.main.show_pane("runlog")
+        self.app.open_log(self.app.view.selected, words=True)
+
     def _close(self) -> None:
         """Esc: what the operator was told, then a zoom, a filter or a search, whichever is there."""
         main = self.app.main
         if self.app._notifications:
-            self.app.clear_notifications()
+            toasts.clear(self.app)
         elif main.zoomed:
             main.zoom()
         elif main.front is main.experiments and main.experiments.source.filter_text:
@@ -163,15 +160,16 @@ class Deeds:
         else:
             self._send(answer)
 
-    def _ask(self, question: Question) -> None:
+    def _ask(self, question: Question, diff: str | None = None) -> None:
         from tui.screens.dialogs import ConfirmScreen
 
-        screen = ConfirmScreen(question, asked_by=self._keys_of(question.order.kind))
+        screen = ConfirmScreen(question, diff=diff, asked_by=self._keys_of(question.order.kind))
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self._send(question.order)
 
+        toasts.clear(self.app)  # what was told before must not lie over what is asked
         self._asking = screen
         self.app.push_screen(screen, answered)
         if question.diff_of is not None:
@@ -198,14 +196,19 @@ class Deeds:
         self.app.behind(partial(self._deliver, order), "send")
 
     async def _deliver(self, order: Order) -> None:
-        app = self.app
+        app, view = self.app, self.app.view
         quiet = order.kind in _DONE_AT_ONCE
+
+        def sending(id: str) -> None:
+            view.asked[id] = order.kind
+
         if not app.view.running and order.kind not in ("stop", "abort") and not quiet:
             app.tell(order.said)
-        sent = await commander.send(app.paths, order, engine=app.view.running)
-        if sent.id:
-            app.view.asked[sent.id] = order.kind
-        if sent.status != "queued" or not quiet:
+        sent = await commander.send(app.paths, order, engine=view.running, sending=sending)
+        answered = sent.id != "" and sent.id not in view.asked
+        if sent.status == "refused":
+            view.asked.pop(sent.id, None)
+        if sent.status != "queued" or not (quiet or answered):
             app.tell(sent.text, bad=sent.status == "refused")
         app.nudge()
         app.repaint()
@@ -247,6 +250,11 @@ class Deeds:
         elif purpose.startswith("note ") and text:
             self._send(steering.note(int(purpose.removeprefix("note ")), text))
         self.app.repaint()
+
+    def _swarm(self) -> None:
+        from tui.screens.swarm import SwarmScreen
+
+        self.app.push_screen(SwarmScreen(self.app.paths, lambda: self.app.view, self._ask))
 
     def _start(self) -> None:
         if not self.app.view.starting:

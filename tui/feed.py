@@ -22,7 +22,7 @@ from engine.session.journal import Fetched, Follower, JournalError
 from engine.session.locking import Holder, engine_of
 from engine.session.state import State
 from tui.loading import SAVE_AFTER, Loading
-from tui.model import current_trial
+from tui.model import current_trial, thinking
 
 if TYPE_CHECKING:
     from engine.gpu.sampler import Sampler
@@ -34,11 +34,12 @@ _SAMPLE_S = 1.0
 _SAVE_EVERY = 5000  # events between two savings of the fold while watching
 _TAIL = 16 * 1024
 _SAID_LINES = 8
+_TALK_S = 0.5
 _CLOCK_SLACK_S = 0.05
 
 
 class Loaded(Message):
-    """The journal is folded for the first time; `error` says why not."""
+    """The journal is folded for the first time; `error` says why only in part."""
 
     def __init__(self, state: State, branch: str, error: str) -> None:
         super().__init__()
@@ -46,7 +47,10 @@ class Loaded(Message):
 
 
 class JournalChanged(Message):
-    """Events came; the state has them already. `state` is another one when the journal was replaced."""
+    """Events came; the state has them already. `state` is another one when the journal was replaced.
+
+    `error`: why what comes after them cannot be read; "" when all could be.
+    """
 
     def __init__(self, events: list[AnyEvent], state: State, error: str = "") -> None:
         super().__init__()
@@ -104,7 +108,8 @@ class Feed:
         self._loading, self._post, self._wants_gpu, self._slow = loading, post, wants_gpu, slow
         self._engine: Holder | None = None
         self._since_saved = 0
-        self._broken = False
+        self._broken = ""
+        self._broken_at: tuple[int, int, int] = (0, 0, 0)
         self._log_seen: tuple[int, int, int] = (0, 0, 0)
         self._progress: Progress | None = None
         self._said: list[str] = []
@@ -139,7 +144,7 @@ class Feed:
         branch = await asyncio.to_thread(branch_of, self.paths.root)
         if self._loading.follower is not None:
             self.follower = self._loading.follower
-        self._broken = bool(self._loading.error)
+        self._broken = self._loading.error
         self._engine = await asyncio.to_thread(engine_of, self.paths.lock)
         self._post(EngineChanged(self._engine))
         self._post(Loaded(self.follower.state, branch, self._loading.error))
@@ -174,24 +179,30 @@ class Feed:
             await self._run_log()
             await self._researcher()
             try:
-                await asyncio.wait_for(self._look.wait(), NET_S)
+                # Nothing watches a run's own folder: while its researcher talks there, it is looked at more often.
+                await asyncio.wait_for(self._look.wait(), _TALK_S if thinking(self.follower.state) else NET_S)
                 # Bursts of writes are one look; a training log writes many times a second.
                 await asyncio.sleep(0.05)
             except TimeoutError:
                 pass
 
     async def _journal(self) -> None:
-        if self._broken:
-            return
+        fetched, broken = None, ""
         try:
             fetched = await asyncio.to_thread(self._fetch)
             if fetched is None:
                 return
             self.follower.take(fetched)
         except JournalError as error:
-            self._broken = True
-            self._post(JournalChanged([], self.follower.state, str(error)))
+            broken = str(error)
+        if broken or self._broken:
+            # Where an event did not fit the fold, it stands half folded and starts over: nothing new to tell of.
+            events = fetched.events if fetched is not None and (fetched.broken or not broken) else []
+            if events or broken != self._broken:
+                self._broken = broken
+                self._post(JournalChanged(events, self.follower.state, broken))
             return
+        assert fetched is not None
         if any(isinstance(event, TrialBegan) for event in fetched.events):
             # What was read of run.log before this was known told of the run before: read it again.
             self._progress, self._log_seen = None, (0, 0, 0)
@@ -201,8 +212,17 @@ class Feed:
             await asyncio.to_thread(self.save)
 
     def _fetch(self) -> Fetched | None:
-        fetched = self.follower.fetch()
-        return fetched if fetched.events or fetched.restarted else None
+        if self._broken:  # as long as the file stays as it is, so does what cannot be read of it
+            found = identity(self.paths.journal)
+            if found == self._broken_at:
+                return None
+            self._broken_at = found
+        try:
+            fetched = self.follower.fetch()
+        except JournalError:
+            self._broken_at = (0, 0, 0)  # the disk may answer again
+            raise
+        return fetched if fetched.events or fetched.restarted or fetched.broken or self._broken else None
 
     async def _engine_now(self) -> None:
         engine = await asyncio.to_thread(engine_of, self.paths.lock)
@@ -228,7 +248,7 @@ class Feed:
     async def _researcher(self) -> None:
         current = self.follower.state.current
         lines: list[str] = []
-        if current is not None and current.phase == "proposing" and not current.is_baseline:
+        if current is not None and thinking(self.follower.state):
             log = self.paths.run(current.run) / "researcher.log"
             lines = await asyncio.to_thread(last_lines, log, _SAID_LINES)
         if lines != self._said:

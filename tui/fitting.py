@@ -156,4 +156,5 @@ def clock_text(seconds: float) -> str:
 
 def signed(value: float, digits: int = 6) -> str:
     """A difference with its sign always shown; a true minus is not used, so that it can be copied and typed."""
-    return f"{value:+.{digits}f}"
+    text = f"{value:+.{digits}f}"
+    return text if text.strip("-0.") else text.replace("-", "+")  # nothing is no loss

@@ -1,4 +1,4 @@
-"""The console's command line: `[attach] [SESSION] [--read-only] [--sessions DIR]` and `watch DIR`.
+"""The console's command line: `[attach] [SESSION] [--read-only] [--sessions DIR]`, `watch DIR` and `grow FILE`.
 
 The session is found and its journal's fold begun before anything of the screen is imported, so that the first paint
 has something to show.
@@ -11,24 +11,48 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from engine.session.paths import NoSession, SessionPaths, find, sessions_dir
 
+NO_TERMINAL = 2
 NO_SESSION = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the console; returns the exit code (0 left, 1 failed, 2 wrong usage or no terminal, 3 no such session)."""
-    args = _arguments(list(sys.argv[1:] if argv is None else argv))
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["grow"]:
+        return _growth(words[1:])
+    args = _arguments(words)
     try:
         paths = find(args.session, sessions_dir(args.sessions))
     except NoSession as error:
         print(f"overnight: {error}", file=sys.stderr)
         return NO_SESSION
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("overnight: the console needs a terminal; without one: overnight status, overnight log", file=sys.stderr)
-        return 2
-    return _open(paths, read_only=args.read_only)
+    if not _terminal("overnight status, overnight log"):
+        return NO_TERMINAL
+    return _open(paths, read_only=args.read_only or paths.recorded)
+
+
+def _terminal(instead: str) -> bool:
+    """Whether there is one; if not it is told what to do."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return True
+    print(f"overnight: the console needs a terminal; without one: {instead}", file=sys.stderr)
+    return False
+
+
+def _growth(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="overnight grow --view", description="Show a growth log, live.")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    path = parser.parse_args(words).file
+    if not _terminal(f"less {path}"):
+        return NO_TERMINAL
+    from tui.config import load
+    from tui.growthview import open_view
+
+    return open_view(path, *load(os.environ))
 
 
 def _open(paths: SessionPaths, *, read_only: bool) -> int:

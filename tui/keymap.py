@@ -25,7 +25,7 @@ _SWALLOWED = {
     "ctrl+b": "it is the prefix of tmux",
     "ctrl+c": "it stays the way out of a program",
 }
-_MODIFIED = re.compile(r"(^|\+)(alt|meta|super|hyper|cmd)\+|ctrl\+shift\+|shift\+ctrl\+")
+_MODIFIED = r"(^|\+)(alt|meta|super|hyper|cmd)\+|ctrl\+shift\+|shift\+ctrl\+"
 _NO_KEY = "unbound"  # no key has this name; an empty entry would leave Textual with the default
 _SYMBOLS = {
     "?": "question_mark",
@@ -179,7 +179,7 @@ def swallowed(key: str) -> str | None:
     """Why a key may never arrive, or None where it does."""
     if key in _SWALLOWED:
         return _SWALLOWED[key]
-    if _MODIFIED.search(key):
+    if re.search(_MODIFIED, key):
         return "alt and ctrl+shift combinations do not arrive reliably over a terminal"
     return None
 

@@ -6,12 +6,13 @@ machine's sample). The functions below turn it into words and numbers; the panes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
 
 from engine.session import stats
 from engine.session.locking import Holder
-from engine.session.standing import pace, session_confidence
+from engine.session.standing import pace, session_confidence, total_gain
 from engine.session.state import Experiment, State, Trial, gain
 
 if TYPE_CHECKING:
@@ -19,27 +20,28 @@ if TYPE_CHECKING:
     from engine.session.runlog import Progress
 
 
-@dataclass(slots=True)
-class View:
+class View(msgspec.Struct):
     """All that is shown. `now` in unix seconds; `wire` in bytes a second; `selected` is a run."""
 
     name: str = ""
     branch: str = ""
-    state: State = field(default_factory=State)
+    state: State = msgspec.field(default_factory=State)
     engine: Holder | None = None
     loaded: bool = False
     trouble: str = ""
     progress: Progress | None = None
-    saying: list[str] = field(default_factory=list)
+    saying: list[str] = msgspec.field(default_factory=list)
     snapshot: Snapshot | None = None
     selected: int | None = None
-    asked: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = msgspec.field(default_factory=dict)
     """Commands that this console sent and the journal does not show yet: id → kind."""
     starting: bool = False
     now: float = 0.0
     wire: float = 0.0
     slow: bool = False
     read_only: bool = False
+    recorded: bool = False
+    """The session came without its repository; `snapshot` is of the selected run, not of this machine."""
 
     @property
     def selection(self) -> Experiment | None:
@@ -76,10 +78,24 @@ def current_trial(state: State) -> Trial | None:
     return last if last is not None and not last.outcome else None
 
 
+def thinking(state: State) -> str:
+    """What the researcher is asked for now: "proposing" or "mending"; "" where nobody is asked."""
+    current = state.current
+    if current is None or current.is_baseline:
+        return ""
+    if current.phase == "proposing":
+        return "proposing"
+    last = current.trials[-1] if current.trials else None
+    mending = current.phase == "committed" and last is not None and last.outcome == "crash" and not current.mend_failed
+    return "mending" if mending else ""
+
+
 def activity(view: View) -> Activity:
     """The session's state in words, what was asked for included ("pausing…" until it is paused)."""
     if view.trouble:
-        return Activity("✖", "the journal cannot be read", "bad")
+        read = view.state.events
+        shown = f" from line {read + 1:,} on; what came before it is shown" if read else ""
+        return Activity("✖", f"the journal cannot be read{shown}", "bad")
     if not view.loaded:
         return Activity("…", "reading the journal", "dim")
     if not view.running:
@@ -108,11 +124,17 @@ def _without_engine(view: View) -> Activity:
 def _doing(view: View) -> Activity:
     state = view.state
     current = state.current
+    if state.job is not None:
+        aborting = ", aborting…" if state.job.abort else ""
+        words = f"{state.job.kind} of run {state.job.run}{aborting}"
+        return Activity("▶", words, "running", since=state.job.began_at)
     if current is None:
         if state.paused:
             why = f" ({state.pause_reason})" if state.pause_reason else ""
             return Activity("‖", f"paused by {state.pause_by or 'the engine'}{why}", "warn")
-        return Activity("▶", "getting ready", "running")
+        return Activity("…", state.delayed, "warn") if state.delayed else Activity("▶", "getting ready", "running")
+    if state.delayed:
+        return Activity("…", state.delayed, "warn")
     if current.phase == "proposing" and not current.is_baseline:
         tries = f", try {len(current.refusals) + 1}" if current.refusals else ""
         return Activity("▶", f"proposing{tries}", "running", since=current.began_at)
@@ -209,7 +231,7 @@ def best(state: State) -> Best | None:
     if champion is None or champion.metric is None or segment is None:
         return None
     start = baseline.metric if baseline is not None and baseline.metric is not None else champion.metric
-    better = gain(champion.metric, start, segment.metric.direction)
+    better = total_gain(state) or 0.0
     return Best(champion.run, champion.metric, better, better / abs(start) if start else None)
 
 
@@ -232,12 +254,3 @@ def running_s(view: View) -> float | None:
         return None
     end = view.now if view.running else (engine.stopped_at or view.state.engine_at)
     return max(0.0, end - engine.started_at)
-
-
-def counts(state: State) -> dict[str, int]:
-    """How many experiments of the open segment have each status."""
-    found: dict[str, int] = {}
-    for experiment in state.of_segment():
-        if experiment.status:
-            found[experiment.status] = found.get(experiment.status, 0) + 1
-    return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.gpu.held import Devices
 from engine.session import savedfold
 from engine.session.inert import inert
 from engine.session.journal import Follower, JournalError
@@ -29,21 +30,25 @@ COLUMNS = (
     Column("gain", "gain", least=9, right=True),
     Column("runs", "runs", least=4, right=True),
     Column("rate", "/hour", least=5, right=True),
+    Column("device", "on", least=5),
     Column("quiet", "quiet", least=6, right=True),
 )
 
 
 class Summary(NamedTuple):
-    """What is known of one session. `best` is None until a baseline is measured; `last_at` in unix seconds."""
+    """What is known of one session. `best` is None until a baseline is measured; `last_at` in unix seconds.
+
+    `device` is the one that its engine holds: "GPU 0", "cpu", or "" where no engine runs.
+    """
 
     paths: SessionPaths
     activity: Activity
     running: bool
     best: Best | None = None
-    lower: bool = True
     runs: int = 0
     rate: float | None = None
     last_at: float = 0.0
+    device: str = ""
 
     @property
     def name(self) -> str:
@@ -66,6 +71,7 @@ class SessionReader:
     def __init__(self, folder: Path, *, write: bool = True) -> None:
         self.folder = folder
         self._write = write
+        self._devices = Devices()
         self._known: dict[Path, _Known] = {}
 
     def read(self) -> Iterator[Summary]:
@@ -73,42 +79,45 @@ class SessionReader:
         there = all_sessions(self.folder)[::-1]
         for gone in self._known.keys() - {paths.root for paths in there}:
             del self._known[gone]
+        self._devices.look()
         for paths in there:
             yield self._one(paths)
 
     def _one(self, paths: SessionPaths) -> Summary:
         engine = engine_of(paths.lock)
         progress = progress_of(paths.run_log) if engine is not None else None
-        mark = (identity(paths.journal), engine.start_id if engine else "", progress)
+        device = self._devices.of(engine)
+        mark = (identity(paths.journal), engine.start_id if engine else "", progress, device)
         known = self._known.get(paths.root)
         if known is not None and known.mark == mark:
             return known.summary
         follower = known.follower if known is not None and known.follower is not None else None
+        follower = follower or savedfold.load(paths.journal)
         try:
-            follower = follower or savedfold.load(paths.journal)
-            fresh = len(follower.poll())
+            fresh = follower.catch_up()
             summary = summary_of(paths, follower.state, engine, progress)
             if self._write and fresh >= SAVE_AFTER:
                 savedfold.save(follower)
         except JournalError as error:
+            summary = summary_of(paths, follower.state, engine, trouble=str(error))
             follower = None
-            trouble = Activity("✖", inert(str(error)), "bad")
-            summary = Summary(paths, trouble, engine is not None, last_at=last_active(paths)[0])
+        summary = summary._replace(device=device)
         # Of a session that rests the summary is enough; fifty folded journals would be much memory.
         self._known[paths.root] = _Known(mark, summary, follower if engine is not None else None)
         return summary
 
 
-def summary_of(paths: SessionPaths, state: State, engine: Holder | None, progress: Progress | None = None) -> Summary:
-    """The facts of one session."""
+def summary_of(
+    paths: SessionPaths, state: State, engine: Holder | None, progress: Progress | None = None, trouble: str = ""
+) -> Summary:
+    """The facts of one session; `trouble` says why they are those of an earlier moment."""
     view = view_of(paths, state, engine, progress)
-    segment = state.segment
+    view.trouble = trouble
     return Summary(
         paths,
         model.activity(view),
         engine is not None,
         model.best(state),
-        segment is None or segment.metric.direction == "lower",
         len(state.experiments),
         model.rate(state),
         state.last_at or last_active(paths)[0],
@@ -135,7 +144,7 @@ def cells(summary: Summary, here: Path, now: float) -> list[Run]:
     best = summary.best
     gain: Run = ("–", "dim")
     if best is not None and best.gain:
-        gain = (signed(-best.gain if summary.lower else best.gain), "good" if best.gain > 0 else "bad")
+        gain = (signed(best.gain), "good" if best.gain > 0 else "bad")
     return [
         (f"{mark} {inert(summary.name)}", "strong" if mark == "»" else ""),
         (f"{doing.glyph} {inert(doing.words)}", tone),
@@ -143,6 +152,7 @@ def cells(summary: Summary, here: Path, now: float) -> list[Run]:
         gain,
         (f"{summary.runs:,}", ""),
         (f"{summary.rate:.1f}" if summary.rate is not None else "–", ""),
+        (summary.device or "–", "" if summary.device else "dim"),
         (quiet(now - summary.last_at, summary.running) if summary.last_at else "–", "dim"),
     ]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.session import lineage
 from engine.session.inbox import Seen
 from engine.session.inert import inert
-from engine.session.state import Experiment, State
+from engine.session.state import Experiment, Job, State
 from tui.fitting import duration_text, signed
 from tui.model import View
 from tui.runs import Line
@@ -25,7 +26,8 @@ class Order(NamedTuple):
 class Question(NamedTuple):
     """Asked before an order is sent. `key` confirms and differs from the key that asked; Enter and Esc cancel.
 
-    `diff_of` names the run whose diff belongs to the question; None for none.
+    `diff_of` names the run whose diff belongs to the question; None for none. `diff_title` is the heading of a diff
+    that is no run's.
     """
 
     title: str
@@ -34,6 +36,7 @@ class Question(NamedTuple):
     word: str
     order: Order
     diff_of: int | None = None
+    diff_title: str = ""
 
 
 class No(NamedTuple):
@@ -85,6 +88,8 @@ def abort(view: View) -> Answer:
     current = view.state.current
     if not view.running:
         return No("no engine is running: there is nothing to abort")
+    if view.state.job is not None:
+        return _abort_job(view, view.state.job)
     if current is None:
         return No("no experiment is under way")
     if current.abort:
@@ -98,9 +103,22 @@ def abort(view: View) -> Answer:
     return Question(f"Abort run {current.run}?", lines, CONFIRM, "abort", order)
 
 
+def _abort_job(view: View, job: Job) -> Answer:
+    """`x` while queued work is on: that ends, and no experiment."""
+    if job.abort:
+        return No(f"the {job.kind} of run {job.run} is being aborted already, asked by {job.abort}")
+    spent = duration_text(max(0.0, view.now - job.began_at))
+    lines: list[Line] = [[(f"It has been at work for {spent}; no experiment is touched by it.", "")]]
+    order = Order("abort", {}, Seen(job=job.command), f"aborting the {job.kind}…")
+    return Question(f"Abort the {job.kind} of run {job.run}?", lines, CONFIRM, "abort", order)
+
+
 def overtaken(question: Question, view: View) -> str:
     """Why there is nothing left to decide in a question that is still on the screen; "" while there is."""
     order, current = question.order, view.state.current
+    if order.seen.job:
+        over = view.state.job is None or view.state.job.command != order.seen.job
+        return "that work has ended by itself: there is nothing to abort" if over else ""
     if order.kind == "abort" and (current is None or current.run != order.seen.run):
         return f"run {order.seen.run} has ended by itself: there is nothing to abort"
     if order.kind in ("abort", "stop") and not view.running:
@@ -176,13 +194,34 @@ def say(view: View, text: str) -> Answer:
 
 def amend(view: View, by: str) -> Order | No:
     """`M`: take back the operator's last message while no prompt has carried it; `args["text"]` is its text."""
-    if not view.running:
-        return No("without an engine a queued message cannot be amended; start it (r), or write another one (m)")
     mine = [command for command in view.state.undelivered() if command.by == by]
     if not mine:
         return No("no message of yours is waiting: it was delivered, or there is none")
     last = mine[-1]
     return Order("unsay", {"id": last.id, "text": last.args.get("text", "")}, Seen(), "taken back")
+
+
+def adopt(view: View, result: str, told: Mapping[str, object]) -> Question:
+    """Another member's result as the next experiment; `told` is what `overnight swarm adopt --dry-run` found."""
+
+    def said(name: str) -> str:
+        return inert(str(told.get(name) or ""))
+
+    name, metric = said("name"), told.get("metric")
+    value = f"{metric:.6f}" if isinstance(metric, float) else "no metric"
+    lines: list[Line] = [
+        [(f"{'result':<12}", "dim"), (f"{value} ", "strong"), (f"{said('state') or 'unverified'}, by {name}", "")],
+        [(f"{'change':<12}", "dim"), (said("description") or "none told", "")],
+    ]
+    cheats = told.get("cheats")
+    found = cheats if isinstance(cheats, list) else []
+    lines += [[(f"{'look':<12}", "dim"), (inert(str(cheat)), "warn")] for cheat in found]
+    lines.append([("It becomes the next experiment, in the sandbox; your gate decides whether it is kept.", "")])
+    if not view.running:
+        lines.append([("No engine is running: it waits for the next start.", "warn")])
+    order = Order("adopt", {"result": result, "name": name}, Seen(), f"adopting {name}'s result…")
+    title, of = f"Adopt {name}'s result {result[:8]}?", f"{name}'s code against the champion"
+    return Question(title, lines, CONFIRM, "adopt", order, diff_title=of)
 
 
 def note(run: int, text: str) -> Order:

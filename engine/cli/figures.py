@@ -54,3 +54,8 @@ def vram(metrics: dict[str, float]) -> float | None:
 def mfu(metrics: dict[str, float]) -> float | None:
     """Model FLOPs utilisation in percent."""
     return first(metrics, "mfu_percent", "mfu")
+
+
+def day(at: float) -> str:
+    """A time with its date, here: 2026-03-05 23:14."""
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")

@@ -56,13 +56,23 @@ def _dispatch(words: list[str]) -> int:
     if not verb.module:
         return _console([verb.name, *words[1:], *leading])
 
+    rest = words[1:]
+    if verb.name == "swarm":
+        from engine.cli.swarm.actions import action
+        from engine.cli.swarm.actions import help_text as actions
+
+        if not rest or rest[0] in ("-h", "--help", "help"):
+            print(actions())
+            return DONE
+        verb, rest = action(rest)
+
     from engine.cli.output import Output
     from engine.cli.parsing import parser_for
 
     module = importlib.import_module(f"engine.cli.{verb.module}")
     parser = parser_for(verb.name, verb.summary)
     module.arguments(parser, verb.name)
-    args = parser.parse_intermixed_args([*leading, *words[1:]])
+    args = parser.parse_intermixed_args([*leading, *rest])
     args.verb = verb.name
     code: int = module.run(args, Output(args.json))
     return code

@@ -68,6 +68,7 @@ def row_of(experiment: Experiment, state: State) -> Row:
         description=experiment.description + (f"  ({', '.join(experiment.flags)})" if experiment.flags else ""),
         champion=experiment.run == segment.champion,
         segment=experiment.segment,
+        usage=experiment.usage,
     )
 
 
@@ -89,6 +90,7 @@ def _plain(experiment: Experiment, row: Row) -> dict[str, Any]:
         "is_champion": row.champion,
         "duration_s": experiment.duration_s,
         "asi": experiment.asi,
+        "usage": experiment.usage,
     }
 
 
@@ -132,4 +134,5 @@ def _foreign_row(result: ResultLine, reading: LogReading) -> Row:
         description=result.description,
         champion=False,
         segment=result.segment,
+        usage=result.usage,
     )

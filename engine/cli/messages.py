@@ -15,7 +15,7 @@ from engine.session.state import State
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     """What these verbs take."""
-    parser.add_argument("text", nargs="+", metavar="TEXT", help="the words; - reads them from standard input")
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="the words; - reads them from standard input")
     add_session(parser, positional=False)
     add_wait(parser)
     if verb == "note":
@@ -30,11 +30,20 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
             const="last",
             help="take back your message ID (default: your last) while no prompt has carried it, and say this instead",
         )
+        parser.add_argument(
+            "--take-back",
+            metavar="ID",
+            nargs="?",
+            const="last",
+            help="take back your message ID (default: your last) while no prompt has carried it, and say nothing",
+        )
         parser.epilog = "The next prompt carries it; overnight status shows whether it was delivered and answered."
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Send it."""
+    if getattr(args, "take_back", None):
+        return _only_take_back(args, out)
     text = sys.stdin.read() if args.text == ["-"] else " ".join(args.text)
     if not text.strip():
         raise Usage(f"overnight {args.verb}: the text is empty")
@@ -48,6 +57,13 @@ def run(args: argparse.Namespace, out: Output) -> int:
     # A message is answered only when a prompt has carried it, which may take an experiment: claimed is enough.
     wait = min(args.wait, 2.0) if args.verb == "say" else args.wait
     return send(paths, args.verb, sent, Seen(), out, wait)
+
+
+def _only_take_back(args: argparse.Namespace, out: Output) -> int:
+    if args.text or args.instead:
+        raise Usage("overnight say: --take-back says nothing: no TEXT, and no --instead, beside it")
+    paths = session_of(args)
+    return send(paths, "unsay", {"id": _mine(args.take_back, seen_now(paths)[0])}, Seen(), out, args.wait)
 
 
 def _take_back(paths: SessionPaths, id: str, wait_s: float) -> None:

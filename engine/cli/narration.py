@@ -4,6 +4,7 @@ from functools import singledispatch
 
 from engine.cli import figures
 from engine.session import events as ev
+from engine.session.inbox import JOBS
 from engine.session.state import State
 
 
@@ -34,8 +35,11 @@ def _(event: ev.EngineStarted, state: State) -> str:
         limits.append(f"{event.hours:g} hours")
     if event.cost_usd:
         limits.append(f"{event.cost_usd:g} USD")
+    if event.tokens:
+        limits.append(f"{event.tokens} tokens")
     until = f", until {' or '.join(limits)}" if limits else ""
-    return f"engine started, process {event.pid}{until}"
+    device = f", on {event.device_name or event.device}" if event.device else ""
+    return f"engine started, process {event.pid}{device}{until}"
 
 
 @_line.register
@@ -103,6 +107,17 @@ def _(event: ev.Overridden, state: State) -> str:
 
 
 @_line.register
+def _(event: ev.RoundPlanned, state: State) -> str:
+    seeds = f", {event.seeds} seeds each" if event.seeds > 1 else ""
+    return f"round {event.round}: {len(event.candidates)} candidates on run {event.base}, for {event.cost}{seeds}"
+
+
+@_line.register
+def _(event: ev.RoundDecided, state: State) -> str:
+    return event.reason if event.reason.startswith("round ") else f"round {event.round}: {event.reason}"
+
+
+@_line.register
 def _(event: ev.PauseSet, state: State) -> str:
     why = f": {event.reason}" if event.reason else ""
     if not event.paused:
@@ -118,6 +133,22 @@ def _(event: ev.StopAsked, state: State) -> str:
 @_line.register
 def _(event: ev.AbortAsked, state: State) -> str:
     return f"{_head(event.run, 'abort')} by {event.by}"
+
+
+@_line.register
+def _(event: ev.JobBegan, state: State) -> str:
+    return f"{_head(event.run, event.kind)} begins; it works in jobs/{event.command}"
+
+
+@_line.register
+def _(event: ev.JobEnded, state: State) -> str:
+    return f"{_head(event.run, event.kind)} {event.outcome}{f': {event.detail}' if event.detail else ''}"
+
+
+@_line.register
+def _(event: ev.CommandDone, state: State) -> str:
+    command = state.commands.get(event.id)
+    return f"{command.kind}: {event.answer}" if command and command.kind in JOBS else ""
 
 
 @_line.register
@@ -149,6 +180,16 @@ def _(event: ev.Rescued, state: State) -> str:
 @_line.register
 def _(event: ev.DirtTaken, state: State) -> str:
     return f"your edit was taken as a new start, commit {event.commit[:7]}"
+
+
+@_line.register
+def _(event: ev.Delayed, state: State) -> str:
+    return f"trouble: {event.text}" if event.trouble else event.text
+
+
+@_line.register
+def _(event: ev.Fitted, state: State) -> str:
+    return event.text
 
 
 @_line.register

@@ -65,7 +65,7 @@ def _overrides(given: list[str]) -> dict[str, str]:
 
 
 def report(created: "Created", prepared: bool = True) -> dict[str, Any]:
-    """What was made. `tier` and `values` are null for an adopted repository."""
+    """What was made. `tier` and `values` are null for an adopted repository, `fits` without a GPU's tier too."""
     tier = created.tier
     return {
         "session": created.paths.name,
@@ -73,6 +73,7 @@ def report(created: "Created", prepared: bool = True) -> dict[str, Any]:
         "branch": created.branch,
         "tier": tier.name if tier else None,
         "params_M": created.params_M,
+        "fits": "found at the first start" if tier and tier.vram_gb else None,
         "values": _values(created, [*tier.train, *tier.prepare, "TOKENIZER"]) if tier else None,
         "notes": created.notes,
         "prepared": prepared,
@@ -105,6 +106,8 @@ def told(document: dict[str, Any]) -> str:
         if document["params_M"] is not None:
             parts.insert(0, f"{document['params_M']:g} M parameters")
         lines.append(f"tier {document['tier']}: {', '.join(parts)}")
+    if document["fits"]:
+        lines.append("the largest of it that the GPU holds is found at the first start, and written down (or --no-fit)")
     lines += document["notes"]
     if document["prepared"]:
         lines.append(f"start it: overnight start {document['session']}")

@@ -43,6 +43,13 @@ def add_run(parser: argparse.ArgumentParser, extra: str = "") -> None:
     parser.add_argument("which", metavar="RUN", help="an experiment's number, or: champion" + extra)
 
 
+def optional_run(parser: argparse.ArgumentParser) -> None:
+    """RUN, the champion without one; the session is then named by -s alone."""
+    parser.add_argument(
+        "which", nargs="?", default="champion", metavar="RUN", help="an experiment's number (default: the champion)"
+    )
+
+
 def session_of(args: argparse.Namespace) -> SessionPaths:
     """The session the arguments name. Errors: NoSession, Usage."""
     given = getattr(args, "session", None)

@@ -11,8 +11,10 @@ from engine.cli import figures
 from engine.cli.output import Output, coloured, paint, safe
 from engine.cli.parsing import add_run, add_session, experiment_of, session_of
 from engine.cli.trouble import Refused
+from engine.session import samples
 from engine.session.journal import read
-from engine.session.paths import SessionPaths
+from engine.session.paths import PATCH, SessionPaths
+from engine.session.spending import usage_text
 from engine.session.state import Experiment, State
 
 
@@ -72,8 +74,12 @@ def report(paths: SessionPaths, state: State, experiment: Experiment) -> dict[st
         "net_lines": experiment.net_lines,
         "asi": experiment.asi,
         "refusals": experiment.refusals,
+        "attempts": experiment.attempts,
+        "mends": experiment.mends,
+        "mend_failed": experiment.mend_failed,
         "failed": experiment.failed,
         "trials": [msgspec.structs.asdict(trial) for trial in experiment.trials],
+        "samples": samples.load(folder),
         "checks": experiment.checks,
         "checks_detail": experiment.checks_detail,
         "abort": experiment.abort,
@@ -84,6 +90,7 @@ def report(paths: SessionPaths, state: State, experiment: Experiment) -> dict[st
         "duration_s": experiment.duration_s,
         "folder": str(folder),
         "run_log": str(folder / "run.log") if (folder / "run.log").exists() else None,
+        "researcher_log": str(folder / "researcher.log") if (folder / "researcher.log").exists() else None,
         **differences(paths, experiment, base, segment.editable),
     }
 
@@ -95,6 +102,8 @@ def differences(
     nothing: dict[str, Any] = {"diff": "", "before": {}, "after": {}}
     if base is None or not base.commit or experiment.phase == "proposing":
         return nothing
+    if paths.recorded:
+        return nothing | {"diff": _recorded(paths, experiment.run)}
     from engine.work.repo import GitTrouble, Repo
 
     try:
@@ -114,6 +123,17 @@ def differences(
         "before": {name: before[name] for name in changed if name in before},
         "after": {name: after[name] for name in changed if name in after},
     }
+
+
+def _recorded(paths: SessionPaths, run: int) -> str:
+    """A recording's difference. Errors: Refused, where it has none."""
+    try:
+        return (paths.run(run) / PATCH).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Refused(
+            f"run {run}: {paths.root} is a recording without its repository, and {PATCH} in the run's folder cannot be "
+            f"read: {error.strerror}"
+        ) from error
 
 
 def _proposed(paths: SessionPaths, run: int) -> dict[str, str]:
@@ -158,6 +178,10 @@ def told(document: dict[str, Any], colours: bool) -> str:
         rows.append(("took", figures.seconds(document["duration_s"])))
     rows += [(key, text) for key, text in document["asi"].items()]
     rows += [("sent back", reason) for reason in document["refusals"]]
+    rows += [("no answer", attempt) for attempt in document["attempts"]]
+    if document["mends"] or document["mend_failed"]:
+        rows.append(("mends", f"{document['mends']}; {document['mend_failed']}".removesuffix("; ")))
+    rows.append(("used", usage_text(document["usage"])))
     for trial in document["trials"]:
         if len(document["trials"]) > 1 or trial["outcome"] not in ("ok", ""):
             of, seed, outcome, metric = trial["of"], trial["seed"], trial["outcome"], trial["metric"]
@@ -166,8 +190,9 @@ def told(document: dict[str, Any], colours: bool) -> str:
             rows.append((f"trial {trial['number']}", f"{of}, seed {seed}: {outcome}{told_metric}{detail}"))
     if document["checks"]:
         rows.append(("checks", f"{document['checks']} {document['checks_detail']}"))
+    rows += [("wrote", f"{one.prompt}▸{one.written()}") for one in document["samples"]]
     rows += [("note", text) for text in document["notes"]]
-    rows.append(("log", document["run_log"] or ""))
+    rows += [("log", document["run_log"] or ""), ("its words", document["researcher_log"] or "")]
     wide = max(len(label) for label, _ in rows) + 2
     gap = "\n" + " " * wide
     body = [f"{safe(label):<{wide}}{safe(str(text).strip()).replace(chr(10), gap)}" for label, text in rows if text]

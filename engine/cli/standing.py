@@ -1,14 +1,12 @@
 """Where a session stands, in words and figures. Pure, but for `progress_of`, which reads the end of run.log."""
 
 import os
-from collections import Counter
-from collections.abc import Mapping
 
 from engine.cli.figures import seconds
 from engine.session.locking import Holder
 from engine.session.paths import SessionPaths
 from engine.session.runlog import Progress, last_progress
-from engine.session.state import Experiment, State, gain
+from engine.session.state import Experiment, State
 
 _TAIL = 8192
 
@@ -18,6 +16,10 @@ def phrase(state: State, engine: Holder | None, progress: Progress | None = None
     if engine is None:
         return _without_engine(state)
     doing = _doing(state.current, progress) if state.current else ""
+    if state.job is not None:
+        return f"{state.job.kind} of run {state.job.run}" + (", being aborted" if state.job.abort else "")
+    if state.delayed and (state.current is not None or not state.paused):
+        doing = state.delayed
     if state.stop:
         return f"{doing}; stopping after it" if doing else "stopping"
     if state.paused:
@@ -28,7 +30,8 @@ def phrase(state: State, engine: Holder | None, progress: Progress | None = None
 
 def _without_engine(state: State) -> str:
     run = state.engine
-    paused = f"; paused by {state.pause_by}" if state.paused else ""
+    why = f": {state.pause_reason}" if state.pause_reason else ""
+    paused = f"; paused by {state.pause_by}{why}" if state.paused else ""
     if run is None:
         return "never started" + paused
     if not run.stopped_at:
@@ -61,24 +64,16 @@ def _doing(current: Experiment, progress: Progress | None) -> str:
     return f"deciding {run}" if current.phase == "decided" else f"closing {run} ({current.status})"
 
 
+def doing_word(current: Experiment, progress: Progress | None) -> str:
+    """What is done to the experiment under way, in a word: proposing, training, evaluating …"""
+    return _doing(current, progress).split()[0]
+
+
 def gone_since(state: State, engine: Holder | None) -> float | None:
     """The last sign of life of an engine that left without a word, in unix seconds; None when it did not."""
     if engine is not None or state.engine is None or state.engine.stopped_at:
         return None
     return state.engine_at
-
-
-def counts(state: State) -> Mapping[str, int]:
-    """How many experiments of the open segment ended how, the baseline left out."""
-    return Counter(e.status for e in state.of_segment() if e.status and not e.is_baseline)
-
-
-def total_gain(state: State) -> float | None:
-    """How much better the champion is than the baseline: positive is better."""
-    champion, baseline, segment = state.champion, state.baseline, state.segment
-    if champion is None or baseline is None or segment is None or champion.metric is None or baseline.metric is None:
-        return None
-    return gain(champion.metric, baseline.metric, segment.metric.direction)
 
 
 def progress_of(paths: SessionPaths, state: State) -> Progress | None:

@@ -19,6 +19,9 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     add_session(parser)
     parser.add_argument("--foreground", action="store_true", help="stay, and tell what happens; ^C ends it in order")
     add_limits(parser)
+    parser.add_argument("--jobs", action="store_true", help="do the queued work (rerun, profile, sample) and leave")
+    parser.add_argument("--gpu", metavar="WHICH", help="this GPU: its index, its UUID, or a MIG instance's (1:0)")
+    parser.add_argument("--no-fit", action="store_true", help="do not look for what fits the GPU at the first start")
     parser.add_argument(
         "--dirty", action="store_true", help="take uncommitted edits of the editable files as the new start"
     )
@@ -30,6 +33,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         "--experiments", type=int, metavar="N", help="end after N experiments, the baseline not counted"
     )
     parser.add_argument("--hours", type=float, metavar="H", help="end after H hours")
+    parser.add_argument("--cost-usd", type=float, metavar="USD", help="end when thinking has cost USD dollars")
+    parser.add_argument("--tokens", type=int, metavar="N", help="end when thinking has used N tokens")
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
@@ -37,27 +42,36 @@ def run(args: argparse.Namespace, out: Output) -> int:
     paths = session_of(args)
     limits = limits_of(args, paths)
     if args.foreground:
-        return foreground(paths, limits, args.dirty, out)
-    return daemon(paths, limits, args.dirty, out)
+        return foreground(paths, limits, args.dirty, out, args.gpu, not args.no_fit, args.jobs)
+    return daemon(paths, limits, args.dirty, out, args.gpu, not args.no_fit, args.jobs)
 
 
 def limits_of(args: argparse.Namespace, paths: SessionPaths) -> Limits | None:
     """The session's limits with those of the command line in their place; None when there are none of these."""
     given: dict[str, float] = {}
-    for name in ("experiments", "hours"):
+    for name in ("experiments", "hours", "cost_usd", "tokens"):
         value = getattr(args, name)
         if value is not None and not 0 <= value < float("inf"):
-            raise Usage(f"overnight {args.verb}: --{name} is {value}; expected a number of at least 0 (0 = no limit)")
+            option = f"--{name.replace('_', '-')}"
+            raise Usage(f"overnight {args.verb}: {option} is {value}; expected a number of at least 0 (0 = no limit)")
         if value is not None:
             given[name] = value
     return msgspec.structs.replace(load(paths.settings).limits, **given) if given else None
 
 
-def daemon(paths: SessionPaths, limits: Limits | None, dirty: bool, out: Output) -> int:
+def daemon(
+    paths: SessionPaths,
+    limits: Limits | None,
+    dirty: bool,
+    out: Output,
+    gpu: str | None = None,
+    fit: bool = True,
+    jobs: bool = False,
+) -> int:
     """Start it in a session of its own and return. Errors: LaunchRefused."""
     from engine.loop.launch import start_daemon
 
-    launched = start_daemon(paths, limits=limits, dirty=dirty)
+    launched = start_daemon(paths, limits=limits, dirty=dirty, jobs_only=jobs, gpu=gpu, fit=fit)
     out.result(
         {"session": paths.name, "path": str(paths.root), "pid": launched.pid, "start_id": launched.start_id},
         f"{paths.name}: engine started, process {launched.pid}\n"
@@ -67,7 +81,15 @@ def daemon(paths: SessionPaths, limits: Limits | None, dirty: bool, out: Output)
     return DONE
 
 
-def foreground(paths: SessionPaths, limits: Limits | None, dirty: bool, out: Output) -> int:
+def foreground(
+    paths: SessionPaths,
+    limits: Limits | None,
+    dirty: bool,
+    out: Output,
+    gpu: str | None = None,
+    fit: bool = True,
+    jobs: bool = False,
+) -> int:
     """Run it here until it ends. Errors: LaunchRefused."""
     from engine.cli.foreground import Foreground
     from engine.loop.main import run as run_engine
@@ -90,7 +112,10 @@ def foreground(paths: SessionPaths, limits: Limits | None, dirty: bool, out: Out
 
             signal.signal(signal.SIGINT, on_interrupt)
 
-        reason = run_engine(paths, limits=limits, dirty=dirty, listeners=(told.heard,), ready=ready)
+        heard = (told.heard,)
+        reason = run_engine(
+            paths, limits=limits, dirty=dirty, jobs_only=jobs, gpu=gpu, fit=fit, listeners=heard, ready=ready
+        )
     by_signal = bool(interrupted) or reason.startswith("interrupted by ")
     state = read(paths.journal)
     champion = state.champion

@@ -11,14 +11,17 @@ import msgspec
 from engine.cli import figures, standing
 from engine.cli.output import Output, safe
 from engine.cli.parsing import add_session, session_of
+from engine.gpu.held import Devices
 from engine.session.journal import read
 from engine.session.locking import Holder, engine_of
 from engine.session.paths import SessionPaths
 from engine.session.publiclog import read_log
 from engine.session.publicrecords import DIRECTIONS
+from engine.session.runlog import Progress
 from engine.session.settings import Metric, load
-from engine.session.standing import pace, session_confidence
-from engine.session.state import Experiment, State
+from engine.session.spending import dollars, plain, spending
+from engine.session.standing import counts, ended, pace, session_confidence, total_gain
+from engine.session.state import Experiment, State, gain
 from engine.session.stats import meaning
 
 
@@ -51,22 +54,25 @@ def report(paths: SessionPaths, state: State, engine: Holder | None) -> dict[str
         "paused": state.paused,
         "stopping": bool(state.stop) and engine is not None,
         "engine": engine,
+        "device": _device(engine),
         "engine_started_at": state.engine.started_at if state.engine and engine else None,
         "engine_gone_since": standing.gone_since(state, engine),
         "segment": segment.number if segment else None,
         "metric": segment.metric if segment else None,
         "baseline": _brief(state.baseline),
         "champion": _brief(state.champion),
-        "gain": standing.total_gain(state),
+        "gain": total_gain(state),
         "confidence": figure,
         "confidence_means": meaning(figure),
-        "experiments": len(state.experiments),
-        "counts": standing.counts(state),
+        "experiments": ended(state),
+        "counts": counts(state),
         "failures_in_row": state.failures_in_row(),
         "per_hour": speed.per_hour if speed else None,
         "running": _running(state, progress),
         "limits": _limits(state),
         "cost_usd": state.cost,
+        "tokens": state.tokens,
+        "spending": plain(spending(state.experiments)),
         "messages_waiting": len(state.undelivered()),
         "trouble": state.troubles[-1][1] if state.troubles else "",
         "last_at": state.last_at or None,
@@ -85,9 +91,10 @@ def by_hand(paths: SessionPaths) -> dict[str, Any]:
     results = [result for result in reading.results if result.segment == reading.segment]
     kept = [result for result in results if result.status == "keep"]
     best = (min if metric.direction == "lower" else max)(kept, key=lambda result: result.metric, default=None)
+    start = kept[0] if kept else None
     plain = [
         {"run": result.run, "metric": result.metric, "commit": result.commit, "description": result.description}
-        for result in (best, kept[0] if kept else None)
+        for result in (best, start)
         if result is not None
     ]
     return {
@@ -95,8 +102,9 @@ def by_hand(paths: SessionPaths) -> dict[str, Any]:
         "metric": metric,
         "champion": plain[0] if plain else None,
         "baseline": plain[1] if plain else None,
+        "gain": gain(best.metric, start.metric, metric.direction) if best and start else None,
         "experiments": len(reading.results),
-        "counts": Counter(result.status for result in results),
+        "counts": Counter(result.status for result in results if result is not start),
     }
 
 
@@ -122,23 +130,34 @@ def _brief(experiment: Experiment | None) -> dict[str, Any] | None:
     }
 
 
-def _running(state: State, progress: object) -> dict[str, Any] | None:
+def _running(state: State, progress: Progress | None) -> dict[str, Any] | None:
     current = state.current
     if current is None:
         return None
     return {
         "run": current.run,
         "phase": current.phase,
+        "doing": standing.doing_word(current, progress),
         "description": current.description,
         "trial": current.trials[-1].number if current.trials else None,
         "began_at": current.began_at,
-        "progress": msgspec.structs.asdict(progress) if isinstance(progress, msgspec.Struct) else None,
+        "progress": msgspec.structs.asdict(progress) if progress is not None else None,
     }
+
+
+def _device(engine: Holder | None) -> str:
+    """`GPU 0`, or `cpu`; "" without an engine."""
+    devices = Devices()
+    if engine is not None:
+        devices.look()
+    return devices.of(engine)
 
 
 def _limits(state: State) -> dict[str, float] | None:
     run = state.engine
-    return {"experiments": run.experiments, "hours": run.hours, "cost_usd": run.cost_usd} if run else None
+    if run is None:
+        return None
+    return {"experiments": run.experiments, "hours": run.hours, "cost_usd": run.cost_usd, "tokens": run.tokens}
 
 
 def told(document: dict[str, Any]) -> str:
@@ -149,7 +168,8 @@ def told(document: dict[str, Any]) -> str:
     if engine is not None:
         since = document["engine_started_at"]
         running = f", for {figures.seconds(time.time() - since)}" if since else ""
-        rows.append(("engine", f"process {engine.pid} on {engine.host}{running}"))
+        device = f", training on {document['device']}" if document["device"] else ""
+        rows.append(("engine", f"process {engine.pid} on {engine.host}{device}{running}"))
     elif gone is not None:
         rows.append(("engine", f"gone since {figures.moment(gone)}; overnight start {document['session']} goes on"))
     running = document["running"]
@@ -160,17 +180,39 @@ def told(document: dict[str, Any]) -> str:
         what = "the baseline" if baseline and champion["run"] == baseline["run"] else champion["description"]
         rows.append(("champion", f"run {champion['run']}  {name} {figures.metric(champion['metric'])}  {what}"))
     if document["gain"] is not None and baseline and champion["run"] != baseline["run"]:
-        rows.append(("gain", f"{document['gain']:.6f} over the baseline's {figures.metric(baseline['metric'])}"))
+        rows.append(("gain", f"{document['gain']:+.6f} over the baseline's {figures.metric(baseline['metric'])}"))
     if document["confidence"] is not None:
         rows.append(("confidence", f"{document['confidence']:.1f} ({document['confidence_means']})"))
-    told_counts = ", ".join(f"{count} {status}" for status, count in sorted(document["counts"].items()))
-    number = document["experiments"]
-    many = "1 experiment" if number == 1 else f"{number} experiments"
-    rows.append(("results", many + (f": {told_counts}" if told_counts else "")))
+    rows.append(("results", _results(document)))
     if document["per_hour"]:
         rows.append(("rate", f"{document['per_hour']:.1f} experiments an hour"))
+    if document["cost_usd"] or document["tokens"]:
+        rows.append(("used", _used(document)))
     if document["messages_waiting"]:
         rows.append(("messages", f"{document['messages_waiting']} waiting for the next prompt"))
     if document["trouble"]:
         rows.append(("trouble", document["trouble"]))
     return "\n".join(f"{label:<11}{text}" for label, text in rows)
+
+
+def _used(document: dict[str, Any]) -> str:
+    """What thinking used so far: `$1.20, 120,000 tokens; $0.10 an experiment, $0.40 a kept improvement`."""
+    spent = document["spending"]
+    if spent["cost_usd"] is None:
+        each, kept, unit = spent["tokens_per_experiment"], spent["tokens_per_keep"], "{:,.0f} tokens"
+    else:
+        each, kept, unit = spent["per_experiment_usd"], spent["per_keep_usd"], ""
+    words = [f"{unit.format(figure) if unit else dollars(figure)} {what}" for figure, what in
+             ((each, "an experiment"), (kept, "a kept improvement")) if figure is not None]  # fmt: skip
+    total = ", ".join(part for part in (dollars(spent["cost_usd"]), f"{document['tokens']:,.0f} tokens") if part)
+    return "; ".join(part for part in (total, ", ".join(words)) if part)
+
+
+def _results(document: dict[str, Any]) -> str:
+    """What is over, how it ended, and which run is not over: `12 experiments, run 13 training: 3 keep, 8 discard`."""
+    number, running = document["experiments"], document["running"]
+    many = "1 experiment" if number == 1 else f"{number} experiments"
+    if running:
+        many += f", run {running['run']} {running['doing'] if document['engine'] else 'unfinished'}"
+    found = ", ".join(f"{count} {status}" for status, count in sorted(document["counts"].items()))
+    return many + (f": {found}" if found else "")

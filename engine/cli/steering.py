@@ -24,7 +24,9 @@ def run(args: argparse.Namespace, out: Output) -> int:
     if args.verb in NEED_ENGINE and engine_of(paths.lock) is None:
         raise Refused(f"{args.verb} refused: no engine is running in {paths.name}, so there is nothing to {args.verb}")
     state, now = seen_now(paths)
-    if args.verb == "abort":
+    if args.verb == "abort" and state.job is not None:
+        seen = Seen(job=state.job.command)
+    elif args.verb == "abort":
         if state.current is None:
             raise Refused(f"abort refused: no experiment is under way in {paths.name}")
         seen = Seen(run=now.run)

@@ -8,6 +8,7 @@ import msgspec
 
 from engine.cli import figures
 from engine.cli.output import coloured, paint, safe
+from engine.session.spending import COST, INPUT, OUTPUT, dollars
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -22,6 +23,7 @@ class Row(msgspec.Struct, frozen=True):
     description: str
     champion: bool
     segment: int
+    usage: dict[str, float] = {}
 
 
 def draw(rows: Sequence[Row], metric: str) -> str:
@@ -29,11 +31,11 @@ def draw(rows: Sequence[Row], metric: str) -> str:
     terminal = sys.stdout.isatty()
     colours = coloured(sys.stdout)
     width = shutil.get_terminal_size((100, 24)).columns if terminal else 0
-    head = ("run", "commit", metric, "change", "VRAM MB", "MFU %", "status", "description")
+    head = ("run", "commit", metric, "change", "VRAM MB", "MFU %", "used", "status", "description")
     cells = [_cells(row) for row in rows]
     columns = list(zip(head, *cells, strict=True))
     wide = [max(len(cell) for cell in column) for column in columns[:-1]]
-    shown = [any(cell for cell in column[1:]) or at in (0, 2, 6) for at, column in enumerate(columns[:-1])]
+    shown = [any(cell for cell in column[1:]) or at in (0, 2, 7) for at, column in enumerate(columns[:-1])]
     lines = [paint(_line(head, wide, shown, width), "bold", colours)]
     segment = rows[0].segment if rows else 0
     for row, texts in zip(rows, cells, strict=True):
@@ -54,13 +56,22 @@ def _cells(row: Row) -> tuple[str, ...]:
         "" if row.change is None else f"{row.change:+.6f}",
         "" if not vram else f"{vram:,.0f}",
         "" if not mfu else f"{mfu:.1f}",
+        _used(row.usage),
         safe(row.status),
         safe(row.description).replace("\n", " "),
     )
 
 
+def _used(usage: dict[str, float]) -> str:
+    """What thinking cost, or without a price how many tokens."""
+    if COST in usage:
+        return dollars(usage[COST])
+    tokens = usage.get(INPUT, 0.0) + usage.get(OUTPUT, 0.0)
+    return f"{tokens:,.0f} tokens" if tokens else ""
+
+
 def _line(cells: Sequence[str], wide: Sequence[int], shown: Sequence[bool], width: int) -> str:
-    left = (1, 6)
+    left = (1, 7)
     parts = [
         f"{cell:<{wide[at]}}" if at in left else f"{cell:>{wide[at]}}"
         for at, cell in enumerate(cells[:-1])

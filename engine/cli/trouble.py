@@ -30,6 +30,7 @@ _KNOWN = {
     "engine.session.paths.NoSession": NO_SESSION,
     "engine.session.journal.JournalError": FAILED,
     "engine.session.settings.SettingsError": REFUSED,
+    "engine.session.growthread.GrowthLogError": REFUSED,
     "engine.session.lineage.Refused": REFUSED,
     "engine.session.locking.Held": REFUSED,
     "engine.loop.main.LaunchRefused": FAILED,
@@ -37,6 +38,9 @@ _KNOWN = {
     "engine.work.creation.CreationError": REFUSED,
     "engine.work.preparation.PreparationError": FAILED,
     "engine.work.tiers.TierError": USAGE,
+    "engine.reports.writing.JournalTrouble": REFUSED,
+    "engine.swarm.api.Unreachable": FAILED,
+    "engine.swarm.api.SwarmError": REFUSED,
 }
 
 

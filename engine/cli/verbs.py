@@ -20,6 +20,9 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("status", "status", "where a session stands"),
             Verb("log", "log", "the table of experiments, or any results log"),
             Verb("show", "show", "one experiment: numbers, reasons, notes, diff"),
+            Verb("report", "report", "what a session came to, as a page of Markdown"),
+            Verb("mirror", "mirror", "bring trackio or Weights & Biases up to date"),
+            Verb("journal", "journal", "the dated journal: versions, why and what, curves, samples, what is open"),
         ),
     ),
     (
@@ -29,6 +32,7 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("new", "new", "make a session"),
             Verb("prepare", "prepare", "get a session's data and tokenizer ready"),
             Verb("start", "start", "start a session's engine"),
+            Verb("grow", "grow", "grow the model step by step, in the most efficient direction"),
             Verb("doctor", "doctor", "what is missing on this machine, and the exact mend"),
         ),
     ),
@@ -46,6 +50,19 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("undo", "decisions", "take the last revert or keep back"),
             Verb("edit", "edit", "change one setting"),
         ),
+    ),
+    (
+        "look closer",
+        (
+            Verb("rerun", "rerun", "measure a run once more, with its commit, seed and budget"),
+            Verb("profile", "profile", "where the time of a run's training steps goes"),
+            Verb("find-lr", "find_lr", "raise the learning rate until training diverges: curve, suggestions"),
+            Verb("sample", "sample", "text written by a run's kept weights"),
+        ),
+    ),
+    (
+        "together",
+        (Verb("swarm", "swarm", "the memory that sessions share: init, join, status, best, adopt …"),),
     ),
     (
         "by hand",

@@ -91,7 +91,8 @@ def test_a_session_driven_by_hand_measures_what_its_settings_say(overnight, sess
     assert (reading.configs[0].metric_name, reading.configs[0].best_direction) == ("score", "higher")
     found = overnight("status", "--json").json
     assert found["state"].startswith("driven by hand")
-    assert found["champion"]["metric"] == 3.0 and found["counts"] == {"keep": 2, "discard": 1}
+    assert found["champion"]["metric"] == 3.0 and found["counts"] == {"keep": 1, "discard": 1}
+    assert found["gain"] == 2.0
     assert "score 3.000000" in overnight("status").out
     assert len(overnight("log", "--json").json["experiments"]) == 3
 

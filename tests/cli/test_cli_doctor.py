@@ -132,3 +132,36 @@ def test_a_program_that_fails_or_is_missing_says_nothing() -> None:
     assert ask("false") is None
     assert ask("no-such-program-anywhere") is None
     assert ask("echo", "hello") == "hello"
+
+
+def test_a_gpu_is_told_with_its_driver_ability_holder_and_troubles(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from engine.gpu import locks
+    from engine.gpu.nvml import Driver
+    from engine.gpu.samples import GpuProcess, GpuSample
+
+    monkeypatch.setattr(locks, "ROOT", tmp_path)
+    free = GpuSample(index=0, uuid="GPU-a", name="NVIDIA H100", used_mb=4, total_mb=81_559, ecc_errors=0)
+    other = GpuProcess(2**22 + 1, "python", 40_000)
+    used = GpuSample(index=1, uuid="GPU-b", name="NVIDIA A10", used_mb=40_400, total_mb=46_068, processes=[other])
+    worn = GpuSample(index=2, uuid="GPU-c", name="Tesla P100", used_mb=4, total_mb=16_384, ecc_errors=2)
+    lost = GpuSample(index=3, uuid="", name="not available: GPU is lost")
+    lock = locks.take(free, "mar5", "s1")
+    driver = Driver("575.57.08", "12.9", {"GPU-a": (9, 0), "GPU-c": (6, 0)})
+    found = gpu.told([free, used, worn, lost], driver, None)
+    lock.release()
+    assert levels(found) == ["ok", "note", "warning", "warning", "ok", "warning"]
+    assert "575.57.08, CUDA up to 12.9" in found[0].text
+    assert "session mar5 trains on it" in found[1].text and "compute capability 9.0" in found[1].text
+    assert f"39.5 GiB in use by 39.1 GiB python (pid {other.pid})" in found[2].text and "--gpu N" in found[2].mend
+    assert "2 memory errors" in found[3].text and "free" in found[4].text
+    assert "GPU is lost" in found[5].text
+    assert levels(gpu.told([], Driver(), "The NVIDIA driver does not answer (mismatch).")) == ["warning"]
+
+
+def test_what_training_would_use_is_the_templates_own_answer() -> None:
+    said = gpu.template('warning\n{"device": "cuda", "dtype": "bfloat16", "attention": "Flash Attention 3"}')
+    assert (said.level, said.text) == ("ok", "training there: bfloat16, Flash Attention 3")
+    for wrong in (None, "", "Traceback", '{"device": "cpu", "dtype": "float32", "attention": "x"}'):
+        assert gpu.template(wrong).level == "warning" and gpu.template(wrong).mend

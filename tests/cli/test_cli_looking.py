@@ -22,13 +22,14 @@ def test_status_names_champion_gain_and_counts(overnight, story) -> None:
     assert found["session"] == "s1"
     assert found["branch"] == "autoresearch/toy"
     assert found["champion"]["run"] == 5 and found["champion"]["metric"] == 1.8
-    assert found["gain"] == pytest.approx(0.2)
+    assert found["gain"] == pytest.approx(0.2) and found["experiments"] == 5
     assert found["counts"] == {"keep": 2, "discard": 1, "crash": 1}
     assert found["confidence"] == pytest.approx(4.0) and found["confidence_means"] == "likely real"
     assert found["engine"] is None and found["engine_gone_since"] is None
     text = overnight("status", "s1").out
     assert "stopped: the limit of 4 experiments is reached" in text
-    assert "run 5  val_bpb 1.800000" in text
+    assert "run 5  val_bpb 1.800000" in text and "+0.200000 over the baseline's" in text
+    assert "5 experiments: 1 crash, 1 discard, 2 keep" in text
 
 
 def test_status_of_an_engine_that_left_without_a_word_says_since_when(overnight, story) -> None:
@@ -51,6 +52,9 @@ def test_status_of_a_running_engine_reads_the_progress_of_its_trial(overnight, s
         assert found["state"] == "training run 2: 33%, 12 s left"
         assert found["running"]["progress"]["step"] == 42
         assert found["engine"]["start_id"] == "first"
+        assert found["experiments"] == 1, "the one under way is not counted as one more"
+        assert "1 experiment, run 2 training" in overnight("status").out
+    assert "1 experiment, run 2 unfinished" in overnight("status").out
 
 
 def test_an_older_run_log_is_not_taken_for_the_trial_under_way(story) -> None:
@@ -82,6 +86,15 @@ def test_the_state_in_words_follows_the_experiment(story) -> None:
     assert words() == "training run 2; stopping after it"
     story.write(ev.AbortAsked(at=story.tick(), run=2, by="ada"))
     assert words().startswith("aborting run 2")
+
+
+def test_the_state_in_words_is_what_is_waited_for(story) -> None:
+    story.begin()
+    story.accept("x")
+    story.write(ev.Delayed(at=story.tick(), text="GPU 0 has 43.9 GiB in use by python (pid 7)", trouble=True))
+    assert standing.phrase(story.state(), ENGINE) == "GPU 0 has 43.9 GiB in use by python (pid 7)"
+    story.trial()
+    assert standing.phrase(story.state(), ENGINE) == "training run 2"
 
 
 def test_the_rate_counts_this_engines_experiments_only(story) -> None:

@@ -20,3 +20,16 @@ def test_a_message_said_instead_takes_the_last_one_back(tmp_path: Path) -> None:
     assert lab.state().experiments[-1].params["ALPHA"][1] == "0.4"
     late = lab.overnight("say", "-s", str(lab.root), "--instead", "last", "try ALPHA=0.5")
     assert late.returncode == 4 and "no message" in late.stderr
+
+
+def test_a_message_can_be_taken_back_and_nothing_said_instead(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy")
+    run(lab.paths, limits=Limits(experiments=1))
+    lab.overnight("say", "-s", str(lab.root), "try ALPHA=0.2")
+    done = lab.overnight("say", "-s", str(lab.root), "--json", "--take-back")
+    assert done.returncode == 0 and json.loads(done.stdout)["answer"] == "the message is taken back"
+    assert lab.state().undelivered() == []
+    late = lab.overnight("say", "-s", str(lab.root), "--take-back")
+    assert late.returncode == 4 and "no message" in late.stderr
+    both = lab.overnight("say", "-s", str(lab.root), "--take-back", "last", "and this")
+    assert both.returncode == 2 and "--take-back says nothing" in both.stderr

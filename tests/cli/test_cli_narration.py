@@ -81,3 +81,18 @@ def test_processes_that_had_to_be_killed_are_named(story) -> None:
 def test_spans_read_naturally() -> None:
     spans = [figures.seconds(value) for value in (0, 59.6, 245, 7620, 97 * 3600)]
     assert spans == ["0 s", "1 min 00 s", "4 min 05 s", "2 h 07 min", "4 d 01 h"]
+
+
+def test_the_device_what_fits_it_and_what_is_waited_for_are_told(story) -> None:
+    story.write(
+        ev.EngineStarted(at=story.tick(), pid=7, host="h", start_id="s", device="GPU-1", device_name="NVIDIA H100"),
+        ev.Delayed(at=story.tick(), text="finding what fits the GPU, try 1: depth 8"),
+        ev.Fitted(at=story.tick(), text="depth 6 does", changed={"DEPTH": ("8", "6")}),
+        ev.Delayed(at=story.tick(), text="GPU 0 has 43.9 GiB in use", trouble=True),
+    )
+    assert told(story)[-4:] == [
+        "engine started, process 7, on NVIDIA H100",
+        "finding what fits the GPU, try 1: depth 8",
+        "depth 6 does",
+        "trouble: GPU 0 has 43.9 GiB in use",
+    ]

@@ -49,6 +49,14 @@ def test_start_is_a_daemon_that_status_sees_and_a_second_start_is_refused(lab, o
     assert f"process {launched['pid']}" in again.json["error"]
 
 
+def test_a_gpu_that_is_not_there_is_refused_with_what_there_is(lab, overnight) -> None:
+    for words in (("--gpu", "77"), ("--gpu", "GPU-of-nobody", "--foreground")):
+        said = overnight("start", "slow", *words, "--json")
+        assert said.code == 4
+        assert f"--gpu is {words[1]}, but there is no such GPU" in said.json["error"]
+    assert lab.state().engine is None
+
+
 def test_pause_resume_and_stop_reach_a_running_engine(lab, overnight) -> None:
     started(lab, overnight)
     said = overnight("pause", "slow", "--reason", "lunch", "--json")

@@ -22,12 +22,15 @@ sleep {least}
 
 
 class Gated(Lab):
-    """`let(run)` lets a run's benchmark end, `let()` all of them; each takes `least` seconds more."""
+    """`let(run)` lets a run's benchmark end, `let()` all of them; each takes `least` seconds more.
 
-    def __init__(self, folder: Path, least: float = 0.0) -> None:
-        self.gate = folder / "gate"
+    The session is `name` in `folder`; a gate of its own lies hidden beside it.
+    """
+
+    def __init__(self, folder: Path, least: float = 0.0, name: str = "toy") -> None:
+        self.gate = folder / f".gate-{name}"
         self.gate.mkdir(parents=True)
-        super().__init__(folder / "toy", benchmark=_GATED.format(gate=self.gate, pace=0.05, least=least) + BENCHMARK)
+        super().__init__(folder / name, benchmark=_GATED.format(gate=self.gate, pace=0.05, least=least) + BENCHMARK)
 
     def let(self, *runs: int) -> None:
         """Let these runs end, or all."""

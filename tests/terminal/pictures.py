@@ -1,4 +1,4 @@
-"""The README's pictures: `python -m tests.terminal.pictures` paints the console on a recorded night into assets/."""
+"""The README's pictures: `python -m tests.terminal.pictures` paints a made-up night and the recorded one (assets/)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from pathlib import Path
 
 from engine.session import events as ev
 from engine.session.assets import assets_dir
+from engine.session.paths import SessionPaths
 from engine.session.settings import Gate
 from tests.loop.lab import ENV
 from tests.tui.piloting import console, until
 from tests.tui.recording import Recording
+from tui.app import OvernightApp
+from tui.loading import Loading
 
 SIZES = ((80, 24), (200, 50))
 _RUNS = 23
@@ -116,12 +119,24 @@ async def paint(columns: int, rows: int, target: Path) -> None:
         night.let_go()
 
 
+async def paint_recorded(target: Path) -> None:
+    """Paint the recorded session that ships, as `overnight watch` shows it."""
+    paths = SessionPaths(Path(__file__).parents[2] / "sessions" / "h100-example")
+    app = OvernightApp(Loading(paths).start(), read_only=True)
+    async with app.run_test(size=SIZES[1]) as pilot:
+        await until(pilot, lambda: app.view.snapshot is not None)
+        await asyncio.sleep(3.0)  # the diff
+        await pilot.pause()
+        target.write_text(app.export_screenshot(title=f"overnight · {paths.name}"))
+
+
 def main() -> None:
-    """Paint both."""
+    """Paint them all."""
     folder = assets_dir() / "pictures"
     folder.mkdir(exist_ok=True)
     for columns, rows in SIZES:
         asyncio.run(paint(columns, rows, folder / f"console-{columns}x{rows}.svg"))
+    asyncio.run(paint_recorded(folder / "h100-200x50.svg"))
 
 
 if __name__ == "__main__":

@@ -168,6 +168,30 @@ async def test_a_journal_that_cannot_be_read_is_said_with_its_line(tmp_path: Pat
         assert any("line 16" in told for told in toasts(app)), toasts(app)
 
 
+async def test_of_a_journal_broken_in_its_middle_what_came_before_is_shown_until_it_is_mended(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open().night(3)
+    whole = recording.paths.journal.read_bytes()
+    recording.experiment("keep", 0.1, "after the damage")
+    later = recording.paths.journal.read_bytes()
+    recording.paths.journal.write_bytes(whole + b"\xff" + later[len(whole) + 1 :])
+    async with console(recording) as (app, pilot):
+        await until(pilot, lambda: "from line" in screen_text(app))
+        text = screen_text(app)
+        assert f"line {whole.count(bytes((10,))) + 1} on; what came before it is shown" in text
+        assert [e.run for e in app.view.state.experiments] == [1, 2, 3, 4]
+        for key in ("p", "m", "R", "r"):
+            app.clear_notifications()
+            await pilot.press(key)
+            await until(pilot, lambda: any("what to do" in told for told in toasts(app)))
+            assert app.screen is app.main
+        await pilot.press("4")
+        await until(pilot, lambda: "overnight new NAME" in " ".join(screen_text(app).split()))
+        recording.paths.journal.write_bytes(later)
+        await until(pilot, lambda: app.view.trouble == "" and len(app.view.state.experiments) == 5)
+        await pilot.press("1")
+        await until(pilot, lambda: "after the damage" in screen_text(app))
+
+
 async def test_a_replaced_journal_is_read_from_its_start(tmp_path: Path) -> None:
     recording = Recording(tmp_path).open().night(8)
     other = Recording(tmp_path / "other").open().night(2, seed=3)

@@ -10,6 +10,7 @@ from engine.session import events as ev
 from engine.session.journal import read
 from engine.session.locking import Holder
 from engine.session.runlog import Progress
+from engine.session.standing import counts
 from engine.session.state import State
 from tests.tui.recording import Recording
 from tui import model
@@ -51,6 +52,19 @@ def test_after_the_last_step_it_is_evaluating(tmp_path: Path) -> None:
 def test_without_a_progress_line_training_is_starting(tmp_path: Path) -> None:
     recording = Recording(tmp_path).open()
     recording.train(recording.begin())
+    assert model.activity(view_of(recording)).words == "training: starting"
+
+
+def test_what_a_run_waits_for_is_the_state_until_it_starts(tmp_path: Path) -> None:
+    recording = Recording(tmp_path).open()
+    recording.write(ev.Delayed(at=recording.tick(), text="finding what fits the GPU, try 2: depth 6"))
+    assert model.activity(view_of(recording)).words == "finding what fits the GPU, try 2: depth 6"
+    run = recording.begin()
+    recording.write(ev.Delayed(at=recording.tick(), text="GPU 0 has 43.9 GiB in use", trouble=True))
+    waiting = model.activity(view_of(recording))
+    assert (waiting.words, waiting.tone) == ("GPU 0 has 43.9 GiB in use", "warn")
+    assert "aborting…" in model.activity(view_of(recording, asked={"1": "abort"})).words
+    recording.train(run)
     assert model.activity(view_of(recording)).words == "training: starting"
 
 
@@ -127,7 +141,7 @@ def test_best_gain_and_rate_are_the_segments_own(tmp_path: Path) -> None:
     assert (best.run, best.metric) == (2, 0.98)
     assert best.gain == pytest.approx(0.02)
     assert best.share == pytest.approx(0.02)
-    assert model.counts(state) == {"keep": 2, "discard": 1}
+    assert counts(state) == {"keep": 1, "discard": 1}, "the baseline is no change"
     assert model.rate(state) == pytest.approx(3 * 3600 / sum(e.ended_at - e.began_at for e in state.experiments))
     figure, meaning = model.confidence(state)
     assert figure == pytest.approx(2.0) and meaning in ("likely real", "marginal")  # a rounding decides

@@ -25,6 +25,19 @@ def test_bytes_are_counted_as_they_go_out() -> None:
     assert wire.total == 3 + 5
 
 
+def test_whoever_counts_is_told_each_time_the_terminal_is_taken() -> None:
+    times: list[str] = []
+
+    class Quiet(HeadlessDriver):
+        def start_application_mode(self) -> None:
+            times.append("taken")
+
+    driver = object.__new__(counting(Quiet, Wire(), lambda: times.append("told")))
+    driver.start_application_mode()
+    driver.start_application_mode()
+    assert times == ["told", "taken"] * 2
+
+
 def test_the_rate_is_over_the_last_seconds_and_comes_to_rest() -> None:
     wire = Wire()
     assert wire.rate(0.0) == 0

@@ -61,6 +61,30 @@ def test_a_device_is_shown_with_its_processes_told_apart() -> None:
         assert part in text, part
 
 
+def test_the_gpu_of_this_loop_is_told_from_others_and_the_drivers_peak_stands_beside_the_printed_one(
+    tmp_path: Path,
+) -> None:
+    recording = Recording(tmp_path).open()
+    recording.write(ev.EngineStarted(at=1.0, pid=1, host="box", start_id="s", device="GPU-1", device_name="H100"))
+    run = recording.begin()
+    recording.train(run)
+    recording.end(run, "keep", 1.0)
+    state = read(recording.paths.journal)
+    state.experiments[0].metrics = {"peak_vram_mb": 45_056.0, "nvml_peak_mb": 46_080.0}
+    other = GpuSample(
+        index=1, uuid="GPU-2", name="NVIDIA A100", processes=[GpuProcess(12, "python", 1, "other:1:1")], ecc_errors=3
+    )
+    part = GpuSample(index=2, uuid="MIG-1", name="H100 MIG", instance=1, parent="GPU-3")
+    lost = GpuSample(index=3, uuid="", name="not available: GPU is lost")
+    shot = Snapshot(at=1.0, gpus=[H100, other, part, lost])
+    text = text_of(gpu.lines(View(state=state, snapshot=shot, engine=ENGINE), {}, 80))
+    assert "0 NVIDIA H100 80GB HBM3 this loop" in text
+    assert "peak 44.0 (driver 45.0)" in text and text.count("peak") == 1
+    assert "a run" in text and "this run" in text and "2:1 H100 MIG" in text
+    assert "3 memory errors could not be corrected" in text
+    assert text.splitlines()[-1].startswith("3 not available: GPU is lost"), "and no row of N/A for it"
+
+
 def test_what_the_driver_does_not_tell_is_na_and_trouble_is_said() -> None:
     silent = Snapshot(at=1.0, gpus=[GpuSample(index=0, uuid="x")], trouble="the driver went away: Unknown Error")
     text = text_of(gpu.lines(View(snapshot=silent), {}, 50))
@@ -88,7 +112,7 @@ def test_notes_lay_out_what_is_known_of_a_run(tmp_path: Path) -> None:
         "too good",
         "discard ⚑",
         "-0.500000 against run 1",
-        "larger than is believed",
+        "larger than gate.jump",
         "K keeps it",
         "0.03 → 0.03",
     ):

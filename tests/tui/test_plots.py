@@ -8,7 +8,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.braille import Canvas, Curve, Mark, bar, curves_plot, results_plot, sparkline
+from engine.session.braille import Canvas
+from tui.braille import Curve, Mark, bar, curves_plot, results_plot, sparkline
 from tui.fitting import width_of
 from tui.runs import line_width, plain
 from tui.series import Point, decimate, label, robust_span, smooth, span_of, staircase, ticks

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.gpu.locks import take
+from engine.gpu.samples import GpuSample
 from engine.session import events as ev
 from engine.session import savedfold
 from engine.session.inbox import Request
@@ -79,7 +81,33 @@ def test_a_damaged_journal_is_told_in_its_row_and_hides_no_other(folder: Path) -
     SessionPaths(folder / "gone").journal.write_text('{"type":"nonsense"}\n', encoding="utf-8")
     found = by_name(SessionReader(folder))
     assert len(found) == 4
-    assert "line 1" in found["gone"].activity.words and found["gone"].activity.tone == "bad"
+    assert "journal cannot be read" in found["gone"].activity.words and found["gone"].activity.tone == "bad"
+
+
+def test_which_session_holds_which_device_is_told(folder: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    reader = SessionReader(folder)
+    assert {name: one.device for name, one in by_name(reader).items()} == {
+        "fresh": "", "stopped": "", "gone": "", "running": "cpu",
+    }  # fmt: skip
+    monkeypatch.setattr("engine.gpu.locks.ROOT", tmp_path / "locks")
+    (tmp_path / "locks").mkdir()
+    lock = take(GpuSample(index=0, uuid="GPU-0123-45"), "running", "start-1")
+    try:
+        found = by_name(reader)["running"]
+        row = text_of([list(sessionlist.cells(found, folder, BEGAN))])
+        assert found.device == "GPU-0123" and "GPU-0123" in row, "no driver here names it"
+    finally:
+        lock.release()
+    assert by_name(reader)["running"].device == "cpu"
+
+
+def test_of_a_damaged_journal_what_stands_before_the_damage_is_told(folder: Path) -> None:
+    journal = SessionPaths(folder / "gone").journal
+    with journal.open("a", encoding="utf-8") as file:
+        file.write('{"type":"nonsense"}\n')
+    found = by_name(SessionReader(folder))["gone"]
+    assert found.activity.tone == "bad" and found.runs == 13 and found.best is not None
+    assert f"from line {len(journal.read_bytes().splitlines())} on" in found.activity.words
 
 
 def test_a_long_journals_fold_is_left_for_the_next_reader_but_not_by_one_that_only_looks(tmp_path: Path) -> None:

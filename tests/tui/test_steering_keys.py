@@ -1,5 +1,6 @@
 """Steering keys: what reaches the inbox, what is asked first, what is refused and why, and the answers shown."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from engine.session import events as ev
+from engine.session import inbox
 from engine.session.inbox import Request, waiting
 from engine.session.journal import read
 from tests.tui.piloting import console, screen_text, toasts, until
@@ -168,6 +170,47 @@ def _taken_back(message: str, id: str) -> list[ev.AnyEvent]:
         ev.CommandRefused(at=1.0, id=message, reason="taken back by root"),
         ev.CommandDone(at=1.0, id=id, answer="the message is taken back"),
     ]
+
+
+async def test_without_an_engine_a_queued_message_is_taken_back_all_the_same(tmp_path: Path) -> None:
+    recording, _ = running(tmp_path)
+    recording.write(ev.CommandQueued(at=recording.tick(), id="7", kind="say", args={"text": "try depth"}, by="ann"))
+    recording.let_go()
+    recording.journal.close()
+    async with console(recording) as (app, pilot):
+        await pilot.press("M")
+        await until(pilot, lambda: app.focused is app.main.researcher.input)
+        assert app.main.researcher.input.value == "try depth"
+        await until(pilot, lambda: app.view.state.commands["7"].status == "refused")
+        await until(pilot, lambda: "the message is taken back" in toasts(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: [c.args["text"] for c in app.view.state.undelivered()] == ["try depth"])
+
+
+async def test_an_answer_that_comes_before_the_order_is_known_to_be_sent_leaves_no_wish_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording, _ = running(tmp_path)
+    put = inbox.send
+    async with console(recording) as (app, pilot):
+        await until(pilot, lambda: app.view.running)
+
+        def answered_at_once(folder: Path, order: Request) -> Path:
+            path = put(folder, order)
+            recording.write(
+                ev.CommandQueued(at=recording.tick(), id=order.id, kind="pause", args={}, by="ann"),
+                ev.CommandRefused(at=recording.tick(), id=order.id, reason="another engine has the session now"),
+            )
+            while not toasts(app):  # told before the sender's thread comes back
+                time.sleep(0.01)
+            return path
+
+        monkeypatch.setattr(inbox, "send", answered_at_once)
+        await pilot.press("p")
+        await until(pilot, lambda: len(sent(recording)) == 1 and toasts(app) != [])
+        await until(pilot, lambda: not [one for one in app.workers if one.group == "send" and not one.is_finished])
+        assert app.view.asked == {}
+        assert len(toasts(app)) == 1 and "refused: another engine" in toasts(app)[0], "and is not told as on its way"
 
 
 async def test_whose_message_somebody_else_took_back_is_told_so_once(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def lines(view: View, width: int, height: int) -> list[Line]:
     marks = chartdata.marks(state)
     if not marks or height < 1:
         return [[("no results yet", "dim")]][:height]
-    legend = chartdata.legend(marks)
+    legend = chartdata.legend(state)
     foot = [legend] if height >= 6 and line_width(legend) <= width else []
     segment = state.segment
     name = segment.metric.name if segment else ""

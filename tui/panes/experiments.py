@@ -31,12 +31,13 @@ class ExperimentsPane(Pane):
         self._metric = "result"
         self._engine = True
         self.discards_hidden = False
-        self.source: ListSource[Experiment] = ListSource(
+        # Its records are the runs' numbers: ten thousand experiments themselves would be much memory.
+        self.source: ListSource[int] = ListSource(
             rows.COLUMNS,
             cells=self._cells,
-            key=lambda experiment: experiment.run,
-            sort_value=lambda experiment, column: rows.sort_value(self._state, experiment, column),
-            text=lambda experiment: rows.text(experiment, engine=self._engine),
+            key=int,
+            sort_value=lambda run, column: rows.sort_value(self._state, self._experiment(run), column),
+            text=lambda run: rows.text(self._experiment(run), engine=self._engine),
         )
         self.table = VirtualTable(self.source, empty_text=_NONE_YET, id="experiments-table")
 
@@ -69,22 +70,25 @@ class ExperimentsPane(Pane):
             anew = True
         if anew:
             self._state, self._count, self._first = state, len(state.experiments), None
-            self.source.replace(state.experiments)
+            self.source.replace(range(1, self._count + 1))
             self._show_rows()
         elif self._first is not None or len(state.experiments) != self._count:
             self._update(state)
         self._say(view)
 
-    def _cells(self, experiment: Experiment) -> list[Run]:
-        found = rows.cells(self._state, experiment, engine=self._engine)
+    def _experiment(self, run: int) -> Experiment:
+        return self._state.experiments[run - 1]
+
+    def _cells(self, run: int) -> list[Run]:
+        found = rows.cells(self._state, self._experiment(run), engine=self._engine)
         return [found[column.id] for column in self.source.columns]
 
     def _update(self, state: State) -> None:
         first = self._first if self._first is not None else self._count + 1
-        fresh = state.experiments[self._count :]
+        fresh = range(self._count + 1, len(state.experiments) + 1)
         self._count, self._first = len(state.experiments), None
         if self._arranged:
-            self.source.replace(state.experiments)
+            self.source.replace(range(1, self._count + 1))
             self._show_rows()
             return
         added = self.source.append(fresh)
@@ -141,5 +145,8 @@ class ExperimentsPane(Pane):
     def hide_discards(self) -> None:
         """Hide the runs that were not kept, or show them again; what runs now stays."""
         self.discards_hidden = not self.discards_hidden
-        self.source.hide((lambda experiment: experiment.status not in ("keep", "")) if self.discards_hidden else None)
+        self.source.hide(self._not_kept if self.discards_hidden else None)
         self._show_rows()
+
+    def _not_kept(self, run: int) -> bool:
+        return self._experiment(run).status not in ("keep", "")

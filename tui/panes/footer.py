@@ -49,7 +49,7 @@ class KeysLine(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The row."""
-        shown: Line = [(" ", ""), *line(self._keys, self._off, self.size.width - 2)]
+        shown: Line = [(" ", ""), *line(self._keys, self._off, self.size.width - 1)]
         return strip_of(shown, self.size.width, self.rich_style, palette(self.app))
 
 

@@ -18,14 +18,15 @@ from tui.panes.pane import Pane
 from tui.runs import Line
 
 NA = "N/A"
-_KEPT = 240  # samples in the history line
+KEPT = 240  # samples in the history line
 
 
 def lines(view: View, history: Mapping[str, Sequence[float]], width: int) -> list[Line]:
     """Devices, or the machine where there is none; then what run.log says of speed."""
     shot = view.snapshot
     if shot is None:
-        return [[("waiting for the first sample", "dim")], *_speed(view)]
+        waiting = "this run's machine was not recorded" if view.recorded else "waiting for the first sample"
+        return [[(waiting, "dim")], *_speed(view)]
     out: list[Line] = []
     if shot.trouble:
         out += paragraph(inert(shot.trouble), width, "warn")
@@ -33,17 +34,19 @@ def lines(view: View, history: Mapping[str, Sequence[float]], width: int) -> lis
         out += _device(view, gpu, history.get(gpu.uuid, ()), width)
     if not shot.gpus:
         if not shot.trouble:
-            out.append([("no NVIDIA GPU here; this is the machine", "dim")])
+            out.append([("no NVIDIA GPU " + ("there" if view.recorded else "here") + "; this is the machine", "dim")])
         out += _host(shot.host, history.get("cpu", ()), width)
     out += _speed(view)
     return out
 
 
 def _device(view: View, gpu: GpuSample, past: Sequence[float], width: int) -> list[Line]:
-    out: list[Line] = [[(f"{gpu.index} ", "strong"), (shorten(inert(gpu.name or NA), width - 3), "strong")]]
-    current = view.state.current
-    peak = model.vram_mb(current.metrics if current and current.metrics else _champion_metrics(view))
-    out.append(_memory("VRAM", gpu.used_mb, gpu.total_mb, width, f" peak {peak / 1000:.1f}" if peak else ""))
+    own = _own(view, gpu)
+    head: Line = [(f"{gpu.label} ", "strong"), (shorten(inert(gpu.name or NA), width - 3 - 10 * own), "strong")]
+    out: list[Line] = [[*head, (" this loop", "running")] if own else head]
+    if not gpu.uuid:
+        return out
+    out.append(_memory("VRAM", gpu.used_mb, gpu.total_mb, width, _peak(view) if own or not _device_of(view) else ""))
     util = NA if gpu.util_percent is None else f"{gpu.util_percent}%"
     line: Line = [("load ", "dim"), (util.rjust(4), "")]
     room = width - 10
@@ -55,24 +58,43 @@ def _device(view: View, gpu: GpuSample, past: Sequence[float], width: int) -> li
     temp = NA if gpu.temp_c is None else f"{gpu.temp_c} °C"
     clocks = f"{_or_na(gpu.sm_mhz)}/{_or_na(gpu.mem_mhz)} MHz"
     out += paragraph(f"{power} · {temp} · {clocks}", width)
-    return out + _processes(gpu.processes, width)
+    if gpu.ecc_errors:
+        out += paragraph(f"{gpu.ecc_errors} memory errors could not be corrected", width, "bad")
+    return out + _processes(gpu.processes, width, own or not _device_of(view))
 
 
-def _champion_metrics(view: View) -> dict[str, float]:
-    return view.state.champion.metrics if view.state.champion else {}
+def _device_of(view: View) -> str:
+    """The UUID of the GPU that this session's engine holds; "" without an engine, on the CPU, and where it is old."""
+    engine = view.state.engine
+    return engine.device if engine is not None and view.running else ""
+
+
+def _own(view: View, gpu: GpuSample) -> bool:
+    return bool(gpu.uuid) and gpu.uuid == _device_of(view)
+
+
+def _peak(view: View) -> str:
+    """The peak that the run, or else the champion, printed, and beside it the driver's where it was seen."""
+    current, champion = view.state.current, view.state.champion
+    if view.recorded:
+        current = view.selection
+    metrics = current.metrics if current and current.metrics else champion.metrics if champion else {}
+    printed, seen = model.vram_mb(metrics), metrics.get("nvml_peak_mb")
+    said = f" peak {printed / 1024:.1f}" if printed else ""
+    return said + (f" (driver {seen / 1024:.1f})" if said and seen else "")
 
 
 def _or_na(value: int | None) -> str:
     return NA if value is None else str(value)
 
 
-def _processes(processes: Sequence[GpuProcess] | None, width: int) -> list[Line]:
+def _processes(processes: Sequence[GpuProcess] | None, width: int, own: bool) -> list[Line]:
     if processes is None:
         return [[("processes N/A", "dim")]]
     out: list[Line] = []
     for one in processes[:8]:
         used = NA if one.used_mb is None else f"{one.used_mb / 1024:.1f} GiB"
-        whose = ("this run", "running") if one.cookie else ("other", "warn")
+        whose = ("this run" if own else "a run", "running") if one.cookie else ("other", "warn")
         name = shorten(inert(one.name or "not visible here"), max(6, width - 30))
         out.append([(f"{one.pid:>7} ", "dim"), whose, (f" {used} ", ""), (name, "dim")])
     if len(processes) > 8:
@@ -124,7 +146,7 @@ class GpuPane(Pane):
         super().__init__()
         self.view = LinesView(id="gpu-lines")
         self._history: dict[str, deque[float]] = {}
-        self._last = 0.0
+        self._replayed: int | None = None
 
     def body(self) -> Iterator[Widget]:
         """The lines."""
@@ -141,13 +163,23 @@ class GpuPane(Pane):
         if shot.host.cpu_percent is not None:
             values["cpu"] = shot.host.cpu_percent
         for name, value in values.items():
-            self._history.setdefault(name, deque(maxlen=_KEPT)).append(value)
+            self._history.setdefault(name, deque(maxlen=KEPT)).append(value)
+
+    def replay(self, run: int, shots: Sequence[Snapshot]) -> Snapshot | None:
+        """Take a recorded run's samples for the history; the one to show, when the devices were busiest."""
+        self._replayed = run
+        self._history.clear()
+        for shot in shots:
+            self.sampled(shot)
+        return max(shots, key=lambda shot: max((gpu.util_percent or 0 for gpu in shot.gpus), default=0), default=None)
 
     def show(self, view: View) -> None:
         """Paint the newest sample."""
         self.view.show(lines(view, self._history, self.view.room))
         shot = view.snapshot
-        if shot is not None:
+        if view.recorded:
+            self.heading.say((f"recorded in run {self._replayed}" if shot is not None else "", ""))
+        elif shot is not None:
             self.heading.say(
                 (f"{len(shot.gpus)} device{'s' if len(shot.gpus) != 1 else ''}" if shot.gpus else "CPU", "")
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -114,6 +115,11 @@ class LinesView(Widget, can_focus=True):
         """Scroll with the wheel."""
         for _ in range(3):
             self.action_move("up")
+
+
+def told_once(texts: Iterable[str]) -> list[str]:
+    """`texts` in order, each once, with how often it was said."""
+    return [text if count == 1 else f"{text} ({count} times)" for text, count in Counter(texts).items()]
 
 
 def paragraph(text: str, width: int, names: str = "", indent: int = 0, mark: str = "") -> list[Line]:

@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from time import localtime, strftime
 
 from textual.widget import Widget
+from textual.worker import Worker
 
+from engine.session import flags, samples
 from engine.session.inert import inert
+from engine.session.paths import SessionPaths
+from engine.session.samples import Sample
+from engine.session.spending import usage_text
 from engine.session.state import Experiment, State
 from tui import model, rows
 from tui.fitting import duration_text, signed
 from tui.model import View
-from tui.panes.lines import LinesView, paragraph
+from tui.panes.lines import LinesView, paragraph, told_once
 from tui.panes.pane import Pane
 from tui.runs import Line, plain
 
-FLAG_WORDS = {
-    "jump": "the gain is larger than is believed in one step",
-    "not_positive": "the metric is zero or below",
-    "not_finite": "the metric is not a finite number",
-    "log_disagrees": "the metric differs from what run.log says",
-    "clock_disagrees": "the claimed seconds differ from the clock",
-    "pinned_changed": "a pinned file was changed during the run",
-    "editable_changed": "an editable file was changed during the run",
-    "checks_changed": "the checks were changed during the run",
-    "base_withdrawn": "it ran on a champion that was withdrawn meanwhile",
-}
 _ASI = {"hypothesis": "why", "arch_change": "change", "result": "result", "next_action_hint": "next"}
 _UNFOLDED = 100_000  # cells: for copying
 _INDENT = 11
+_REMEMBERED = 200  # runs whose samples are kept in memory
+_SAMPLE = 400  # characters of a sample
+_ATTEMPTS = 5  # failures of the researcher that are told in full
 
 
-def lines(view: View, width: int) -> list[Line]:
+def lines(view: View, width: int, written: Sequence[Sample] = ()) -> list[Line]:
     """All that is known of the selected run, folded to `width` cells."""
     experiment = view.selection
+    broken = [*_row("journal", view.trouble, width, "bad"), []] if view.trouble else []
     if experiment is None:
-        return [[("no run is selected", "dim")], *_session(view.state, width)]
+        return [*broken, [("no run is selected", "dim")], *_session(view.state, width)]
     return [
+        *broken,
         *_head(view.state, experiment, view.running, width),
         *_asi(experiment, width),
         *_outcome(experiment, width),
+        *_written(written, width),
         *_decisions(view.state, experiment, width),
         *_session(view.state, width),
     ]
@@ -65,7 +68,7 @@ def _head(state: State, experiment: Experiment, engine: bool, width: int) -> lis
     if experiment.reason:
         out += _row("verdict", experiment.reason, width)
     for flag in experiment.flags:
-        out += _row("⚑ flag", FLAG_WORDS.get(flag, flag), width, "warn")
+        out += _row("⚑ flag", flags.words(flag), width, "warn")
     if experiment.flags and experiment.status != "keep" and experiment.metric is not None:
         out += _row("", "K keeps it all the same", width, "dim")
     return out
@@ -76,17 +79,24 @@ def _asi(experiment: Experiment, width: int) -> list[Line]:
     for name, (old, new) in experiment.params.items():
         out += _row("set", f"{name}  {old} → {new}", width, "accent")
     for key in (*_ASI, *(key for key in experiment.asi if key not in _ASI)):
-        if text := experiment.asi.get(key, ""):
+        if (text := experiment.asi.get(key, "")) and text != experiment.reason:  # told above
             out += _row(_ASI.get(key, key[: _INDENT - 1]), text, width)
     return out
 
 
 def _outcome(experiment: Experiment, width: int) -> list[Line]:
     out: list[Line] = []
-    if experiment.failed:
+    if experiment.failed and experiment.failed != experiment.reason:
         out += _row("failed", experiment.failed, width, "bad")
-    for refusal in experiment.refusals:
+    for refusal in told_once(experiment.refusals):
         out += _row("refused", refusal, width, "warn")
+    earlier = len(experiment.attempts) - _ATTEMPTS
+    if earlier > 0:
+        out += _row("no answer", f"{earlier} times more before these:", width, "warn")
+    for attempt in experiment.attempts[-_ATTEMPTS:]:
+        out += _row("no answer", attempt, width, "warn")
+    if experiment.mend_failed:
+        out += _row("no mend", experiment.mend_failed, width, "warn")
     for trial in experiment.trials:
         what = trial.outcome or "running"
         if trial.cause and trial.cause != what:
@@ -110,8 +120,18 @@ def _outcome(experiment: Experiment, width: int) -> list[Line]:
         about.append(f"by {experiment.researcher}")
     if experiment.net_lines:
         about.append(f"{experiment.net_lines:+d} lines")
-    about += [f"{name} {value:g}" for name, value in experiment.usage.items()]
+    if used := usage_text(experiment.usage):
+        out += _row("used", used, width)
     return out + (_row("about", ", ".join(about), width, "dim") if about else [])
+
+
+def _written(written: Sequence[Sample], width: int) -> list[Line]:
+    """What the run's model made of the fixed prompts: garbage is seen at a glance."""
+    out: list[Line] = []
+    for number, sample in enumerate(written, 1):
+        text = " ".join(sample.written().split())
+        out += _row("wrote" if number == 1 else "", f"{sample.prompt.strip()} ▸ {text}"[:_SAMPLE], width, "dim")
+    return out
 
 
 def _decisions(state: State, experiment: Experiment, width: int) -> list[Line]:
@@ -169,6 +189,7 @@ class NotesPane(Pane):
         super().__init__()
         self.view = LinesView(id="notes-lines")
         self._run: int | None = None
+        self._written: dict[tuple[Path, int, int], list[Sample]] = {}
 
     def body(self) -> Iterator[Widget]:
         """The lines."""
@@ -181,10 +202,31 @@ class NotesPane(Pane):
 
     def show(self, view: View) -> None:
         """Lay the selected run's notes out."""
-        self.view.show(lines(view, self.view.room), from_start=view.selected != self._run)
+        self.view.show(lines(view, self.view.room, self._samples(view)), from_start=view.selected != self._run)
         self._run = view.selected
         self.heading.say((f"run {view.selected}" if view.selected is not None else "", ""))
 
     def copied(self, view: View) -> str:
         """All its lines, unfolded."""
-        return "\n".join(plain(line) for line in lines(view, _UNFOLDED))
+        return "\n".join(plain(line) for line in lines(view, _UNFOLDED, self._samples(view)))
+
+    def _samples(self, view: View) -> list[Sample]:
+        """What the selected run wrote, as far as it is read; the rest is read behind and shown when it is there."""
+        experiment, paths = view.selection, getattr(self.app, "paths", None)
+        ended = sum(1 for trial in experiment.trials if trial.outcome) if experiment is not None else 0
+        if experiment is None or not ended or not isinstance(paths, SessionPaths):
+            return []
+        folder = paths.run(experiment.run)
+        key = (folder, experiment.run, ended)
+        if key not in self._written:
+            while len(self._written) >= _REMEMBERED:
+                self._written.pop(next(iter(self._written)))
+            self._written[key] = []
+            _: Worker[None] = self.run_worker(partial(self._bring, key, view), group="samples")
+        return self._written[key]
+
+    async def _bring(self, key: tuple[Path, int, int], view: View) -> None:
+        found = await asyncio.to_thread(samples.load, key[0])
+        if found:
+            self._written[key] = found
+            self.show(view)

@@ -74,11 +74,15 @@ class Pane(Widget):
 
     def on_descendant_focus(self) -> None:
         """The heading tells where the keys go."""
-        self.heading.add_class("-front")
+        self._mark()
 
     def on_descendant_blur(self) -> None:
-        """They go elsewhere."""
-        self.heading.remove_class("-front")
+        """They go elsewhere, or to another part of this pane."""
+        self._mark()
+
+    def _mark(self) -> None:
+        # What was told may be over already: the screen knows where the focus is now.
+        self.heading.set_class(self.has_focus_within, "-front")
 
     def compose(self) -> ComposeResult:
         """The heading, then the body."""

@@ -11,14 +11,18 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.session.inert import inert
-from engine.session.state import Command, State
+from engine.session.spending import usage_text
+from engine.session.state import Command, Experiment, State
+from tui import model
 from tui.model import View
-from tui.panes.lines import LinesView, paragraph
+from tui.panes.lines import LinesView, paragraph, told_once
 from tui.panes.pane import Pane
 from tui.panes.wishes import Said
 from tui.runs import Line, plain
 
 _UNFOLDED = 100_000  # cells: for copying
+_INDENT = 6  # cells of a clock before what was said then
+_VAIN = 3  # refusals and failures of one run, the last ones
 _MOST = 120  # entries laid out; older ones are in the journal
 
 
@@ -31,17 +35,48 @@ def lines(view: View, width: int) -> list[Line]:
         entries.append((command.at, _message(state, command, width)))
     for at, run, text in state.said[-_MOST:]:
         about = f" (run {run})" if run is not None else ""
-        entries.append((at, paragraph(f"{_clock(at)} researcher{about}: {inert(text)}", width, "info")))
+        entries.append((at, paragraph(f"researcher{about}: {inert(text)}", width, "info", _INDENT, _clock(at))))
     entries.sort(key=lambda entry: entry[0])
     out = [line for _, entry in entries[-_MOST:] for line in entry]
+    if view.running and model.thinking(state):
+        out += _now(view, width)
+    elif view.selection is not None:
+        out += _of_run(view.selection, width)
+    return out or [[("m writes a message; the next prompt carries it", "dim")]]
+
+
+def _now(view: View, width: int) -> list[Line]:
+    """What it does now, why it is asked again, and its last words."""
+    state = view.state
     current = state.current
-    if view.running and current is not None and current.phase == "proposing":
-        out.append([(f"run {current.run}: {current.researcher or 'the researcher'} is thinking", "running")])
-        for refusal in current.refusals[-3:]:
-            out += paragraph(f"sent back: {inert(refusal)}", width, "warn")
+    assert current is not None
+    doing = "is mending its crash" if model.thinking(state) == "mending" else "is thinking"
+    if state.retry_at > view.now:
+        doing = f"is asked again at {strftime('%H:%M:%S', localtime(state.retry_at))}"
+    out: list[Line] = [[(f"run {current.run}: {current.researcher or 'the researcher'} {doing}", "running")]]
+    out += _in_vain(current, width)
     for text in view.saying:
         out += paragraph(inert(text), width, "dim")
-    return out or [[("m writes a message; the next prompt carries it", "dim")]]
+    return out
+
+
+def _of_run(run: Experiment, width: int) -> list[Line]:
+    """What the selected run's researcher went through, and what it used."""
+    used = usage_text(run.usage)
+    vain = _in_vain(run, width)
+    if not used and not vain:
+        return []
+    who = f"run {run.run}: {run.researcher or 'the researcher'}" + (f", {used}" if used else "")
+    return [*paragraph(f"{inert(who)}; t shows its words", width, "accent"), *vain]
+
+
+def _in_vain(run: Experiment, width: int) -> list[Line]:
+    out: list[Line] = []
+    for refusal in told_once(run.refusals)[-_VAIN:]:
+        out += paragraph(f"sent back: {inert(refusal)}", width, "warn")
+    for attempt in run.attempts[-_VAIN:]:
+        out += paragraph(f"no answer: {inert(attempt)}", width, "warn")
+    return out
 
 
 def _clock(at: float) -> str:
@@ -49,9 +84,10 @@ def _clock(at: float) -> str:
 
 
 def _message(state: State, command: Command, width: int) -> list[Line]:
-    out = paragraph(f"{_clock(command.at)} {inert(command.by)}: {inert(command.args.get('text', ''))}", width, "strong")
+    words = f"{inert(command.by)}: {inert(command.args.get('text', ''))}"
+    out = paragraph(words, width, "strong", _INDENT, _clock(command.at))
     names = {"queued": "warn", "refused": "bad"}.get(command.status, "good")
-    return out + paragraph(inert(standing(command)), width, names, 6, "")
+    return out + paragraph(inert(standing(command)), width, names, _INDENT)
 
 
 def standing(command: Command) -> str:
@@ -77,7 +113,12 @@ class MessageLine(Input):
         """Esc was pressed."""
 
     def __init__(self) -> None:
-        super().__init__(placeholder="message to the researcher: Enter sends, Esc leaves", id="message", compact=True)
+        super().__init__(
+            placeholder="message to the researcher: Enter sends, Esc leaves",
+            id="message",
+            compact=True,
+            select_on_focus=False,  # or the first letter would wipe out what is half written
+        )
         self.cursor_blink = False
 
     def on_key(self, event: events.Key) -> None:

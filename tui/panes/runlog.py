@@ -15,7 +15,7 @@ from tui.panes.pane import Pane
 
 
 class RunLogPane(Pane):
-    """The log view and which log it shows. `run` is None for the live one."""
+    """The log view and which log it shows. `run` is None for the live one; `words`: its researcher's, not its own."""
 
     ident = "runlog"
     title = "run.log"
@@ -24,6 +24,7 @@ class RunLogPane(Pane):
         super().__init__()
         self.view = LogView(empty_text="no output yet", id="runlog-view")
         self.run: int | None = None
+        self.words = False
         self._log: TextLog | None = None
 
     def body(self) -> Iterator[Widget]:
@@ -40,10 +41,11 @@ class RunLogPane(Pane):
         """Whether a log is shown at all."""
         return self._log is not None
 
-    def open(self, log: TextLog, run: int | None) -> None:
-        """Show `log`, of `run` (None: the live one); it was opened in a thread."""
-        old, self._log, self.run = self._log, log, run
-        self.view.show(log, ended=run is not None)
+    def open(self, log: TextLog, run: int | None, *, words: bool = False, ended: bool = True) -> None:
+        """Show `log`, of `run` (None: the live one), or with `words` its researcher's; it was opened in a thread."""
+        old, self._log, self.run, self.words = self._log, log, run, words
+        self.view.empty_text = "its researcher left no words" if words else "no output yet"
+        self.view.show(log, ended=run is not None and ended)
         if old is not None:
             old.close()
         self._say()
@@ -58,7 +60,8 @@ class RunLogPane(Pane):
 
     @on(LogView.Status)
     def _say(self) -> None:
-        which = f"run {self.run} (f: the live one)" if self.run is not None else ""
+        whose = f"run {self.run}'s researcher" if self.words else f"run {self.run}"
+        which = f"{whose} (f: the live log)" if self.run is not None else ""
         self.heading.say((" · ".join(part for part in (which, self.view.status_text) if part), ""))
 
     def copied(self, view: View) -> str:
@@ -74,10 +77,15 @@ class RunLogPane(Pane):
         self.view.search(text)
 
 
-def log_of(paths: SessionPaths, run: int | None) -> TextLog:
-    """The live log (None), or a run's own: its run.log, or what the benchmark printed where there is none. Blocks."""
+def log_of(paths: SessionPaths, run: int | None, *, words: bool = False) -> TextLog:
+    """The live log (None), or a run's own: its run.log, or what the benchmark printed where there is none. Blocks.
+
+    `words`: what its researcher said and did.
+    """
     if run is None:
         return TextLog(paths.run_log)
     folder = paths.run(run)
+    if words:
+        return TextLog(folder / "researcher.log")
     log = folder / "run.log"
     return TextLog(log if log.exists() else folder / "benchmark.out")

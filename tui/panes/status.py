@@ -9,9 +9,11 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from engine.session.spending import dollars
+from engine.session.standing import counts
+from engine.session.state import State
 from tui import model
-from tui.braille import bar
-from tui.fitting import clock_text, duration_text, rate_text, shorten, shorten_middle, signed, width_of
+from tui.fitting import clock_text, count_text, duration_text, rate_text, shorten, shorten_middle, signed, width_of
 from tui.model import View
 from tui.palette import palette
 from tui.runs import Line, line_width, strip_of
@@ -43,7 +45,7 @@ def _first(view: View, width: int) -> Line:
     ]
     if tags:
         line.append((tags, "warn strong"))
-    found = model.counts(state)
+    found = counts(state)
     if found:
         kept: Line = [(" · ", "dim"), (f"{found.get('keep', 0)} kept", ""), (f" of {sum(found.values())}", "dim")]
         if line_width(line) + line_width(kept) <= width:
@@ -61,6 +63,8 @@ def _second(view: View, width: int) -> Line:
         then = f" · {doing.then}" if doing.then else ""
         room = max(8, width - 2 - width_of(then))
         return [(f"{doing.glyph} ", tone), (shorten(words, room), tone), (then, "warn strong")]
+    from tui.braille import bar  # not before there is one to draw: the first paint waits for every module
+
     left = f" {clock_text(doing.left_s)} left" if doing.left_s is not None and doing.share < 1 else ""
     length = max(6, min(30, width - width_of(words) - width_of(left) - 4))
     return [
@@ -80,7 +84,7 @@ def _third(view: View, width: int) -> Line:
         name = state.segment.metric.name if state.segment else "metric"
         line: Line = [(f"{name} ", "dim"), (f"{top.metric:.6f}", "strong")]
         if top.gain:
-            line.append((f" {signed(-top.gain if _lower(view) else top.gain)}", "good" if top.gain > 0 else "bad"))
+            line.append((f" gain {signed(top.gain)}", "good" if top.gain > 0 else "bad"))
             if top.share is not None and width >= _ROOMY:
                 line.append((f" ({abs(top.share) * 100:.2f}% {'better' if top.share > 0 else 'worse'})", "dim"))
         else:
@@ -96,19 +100,24 @@ def _third(view: View, width: int) -> Line:
     spent = model.running_s(view)
     if spent is not None:
         parts.append([("up " if view.running else "ran ", "dim"), (_up_text(spent), "")])
-    if state.cost:
-        parts.append([(f"${state.cost:.2f}", "")])
+    parts += _spent(state)
     parts.append([("line " if width >= _ROOMY else "", "dim"), (rate_text(view.wire), "")])
     return _joined(parts, width)
+
+
+def _spent(state: State) -> list[Line]:
+    """What thinking used so far, and for each kept improvement."""
+    if not state.cost and not state.tokens:
+        return []
+    keeps = sum(max(0, len(segment.line) - 1) for segment in state.segments)  # the first of a line is its baseline
+    total = dollars(state.cost) if state.cost else f"{count_text(state.tokens)} tokens"
+    each = "" if not keeps else dollars(state.cost / keeps) if state.cost else count_text(state.tokens / keeps)
+    return [[(total, "")], [(f"{each} a keep", "dim")]] if each else [[(total, "")]]
 
 
 def _up_text(seconds: float) -> str:
     """Whole minutes from one on, and no seconds: a clock that ticks would cost the line every second."""
     return f"{seconds // 60:.0f} min" if 60 <= seconds < 3600 else duration_text(int(seconds))
-
-
-def _lower(view: View) -> bool:
-    return view.state.segment is None or view.state.segment.metric.direction == "lower"
 
 
 def _joined(parts: list[Line], width: int) -> Line:

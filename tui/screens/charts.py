@@ -127,7 +127,7 @@ class ChartsScreen(FullScreen[None]):
         if segment is not None and len(state.segments) > 1:
             which = f" · segment {segment.number}: {segment.name}"
         left: Line = [(inert(self.metric or "results"), "title"), (f"  {at}{inert(which)}", "dim")]
-        self._results_heading.say(left, chartdata.legend(chartdata.marks(state, self.metric, segment)))
+        self._results_heading.say(left, chartdata.legend(state, segment))
         keys = [("Esc", "close"), ("h l", "metric"), ("z", "one or both"), ("Tab", "the other chart")]
         if len(state.segments) > 1:
             keys.append(("o", "older segment"))

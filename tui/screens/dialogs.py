@@ -43,9 +43,9 @@ def _indent(line: Line) -> int:
     return _LABEL if line and width_of(line[0][0]) == _LABEL else 0
 
 
-def diff_lines(run: int, diff: str | None, problem: str, width: int) -> list[Line]:
-    """The run's diff with its heading; while it is None it is being read."""
-    heading: Line = [(f"── what run {run} changed ", "strong")]
+def diff_lines(title: str, diff: str | None, problem: str, width: int) -> list[Line]:
+    """The diff with its heading; while it is None it is being read."""
+    heading: Line = [(f"── {title} ", "strong")]
     if problem:
         return [[], heading, *fold_words([(f"no diff: {problem}", "warn")], width)]
     if diff is None:
@@ -146,8 +146,9 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def _laid(self, width: int) -> list[Line]:
         lines = facts(self.question, width)
-        if self.question.diff_of is not None:
-            lines += diff_lines(self.question.diff_of, self._diff, self._problem, width)
+        run, title = self.question.diff_of, self.question.diff_title
+        if run is not None or title:
+            lines += diff_lines(title or f"what run {run} changed", self._diff, self._problem, width)
         return lines
 
     def _fit(self) -> None:
@@ -159,7 +160,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def _say_more(self) -> None:
         below = self.text.below
-        self._more.update(f"{below} more lines below: j k" if below else "")
+        self._more.update(f"{below} more line{'s' if below > 1 else ''} below: j k" if below else "")
 
 
 def _plain(text: str) -> str:

@@ -33,7 +33,7 @@ class NewSessionScreen(ModalScreen[str]):
     }
     NewSessionScreen:ansi > Vertical { background: ansi_default; }
     NewSessionScreen Input { border: none; height: 1; padding: 0; background: $panel; }
-    NewSessionScreen Input:focus { background: $boost; text-style: bold; }
+    NewSessionScreen Input:focus { background: $panel; text-style: bold; }
     NewSessionScreen Static { height: auto; color: $text-muted; }
     NewSessionScreen .label { color: $foreground; text-style: bold; margin-top: 1; }
     NewSessionScreen .label:focus-within { color: $primary; }
