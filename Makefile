@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(PIP) install -e ".[train,search,llm,dev]"
+	@$(PIP) install -e ".[train,search,llm,swarm,dev]"
 	@touch $@
 
 run: $(VENV)/.installed

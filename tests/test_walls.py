@@ -9,12 +9,22 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "numpy", "optuna", "pyarrow", "tiktoken", "huggingface_hub"}
 FORBIDDEN = {"tui": HEAVY | {"git", "engine.loop", "engine.work", "engine.researchers"}, "engine": HEAVY | {"textual"}}
+PROGRAMS = {
+    "__main__.py",
+    "leashed.py",
+    "verifier.py",
+    "verifier_model.py",
+    "profile_driver.py",
+    "find_lr_driver.py",
+    "sample_driver.py",
+}
+"""Run by their path, in processes of their own."""
 
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for room in ("engine", "tui")
     for path in (ROOT / room).rglob("*.py")
-    if path.name not in ("__main__.py", "leashed.py", "verifier.py", "verifier_model.py")  # programs of their own
+    if path.name not in PROGRAMS
 )
 
 PROBE = """

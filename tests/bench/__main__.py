@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHES = ("engine", "packing", "training", "table", "runlog", "console")
+BENCHES = ("engine", "packing", "training", "table", "runlog", "console", "prompt", "swarm")
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from engine.work.change import fingerprint
 from engine.work.environment import trial_environment
 from tests.researchers.playing import Play
 
-FILES = ("prepare.py", "corpus.py", "autoresearch.sh")
+FILES = ("prepare.py", "corpus.py", "device.py", "attention.py", "fused.py", "autoresearch.sh")
 
 
 class RandomSearch:
