@@ -168,6 +168,7 @@ def _training(paths: SessionPaths, config: dict[str, Any], out: Output) -> dict[
         found = differing(paths, {n: v for n, v in config.items() if n not in settings}, load(paths.settings))
     except ResearcherFailed as error:
         raise Refused(str(error)) from error
+    _check(paths, {name: value for name, value in found.edits.items() if "." in name})
     if found.unknown:
         out.narrate(f"left out, for nothing in {paths.name} is called so: {', '.join(found.unknown)}")
     return done | _set(paths, found.edits, out)

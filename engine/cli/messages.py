@@ -9,7 +9,7 @@ from engine.cli.sender import add_wait, seen_now, send
 from engine.cli.trouble import Refused, Usage
 from engine.session.inbox import Seen, request
 from engine.session.operator import operator
-from engine.session.paths import SessionPaths
+from engine.session.paths import SessionPaths, sessions_dir
 from engine.session.state import State
 
 
@@ -48,6 +48,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     if not text.strip():
         raise Usage(f"overnight {args.verb}: the text is empty")
     paths = session_of(args)
+    _check_words(args, paths)
     sent = {"text": text.strip()}
     if getattr(args, "which", None):
         state, _ = seen_now(paths)
@@ -57,6 +58,16 @@ def run(args: argparse.Namespace, out: Output) -> int:
     # A message is answered only when a prompt has carried it, which may take an experiment: claimed is enough.
     wait = min(args.wait, 2.0) if args.verb == "say" else args.wait
     return send(paths, args.verb, sent, Seen(), out, wait)
+
+
+def _check_words(args: argparse.Namespace, paths: SessionPaths) -> None:
+    """Refuse `note NAME "words"`: other verbs name the session so, and here NAME would be taken for a word."""
+    first = args.text[0] if len(args.text) > 1 and not args.named else ""
+    if first and "/" not in first and SessionPaths(sessions_dir(args.sessions) / first).exists:
+        raise Usage(
+            f"overnight {args.verb}: {first} is a session: for words to it, overnight {args.verb} -s {first} TEXT;"
+            f" for words to {paths.name} that begin with {first}, put all of them into one pair of quotes"
+        )
 
 
 def _only_take_back(args: argparse.Namespace, out: Output) -> int:

@@ -50,12 +50,18 @@ def is_of_training(command: Command) -> bool:
     return command.kind == "edit" and "." not in command.args.get("key", ".")
 
 
+def no_length(value: str) -> str:
+    """Why `value` can be no training length; "" where it can."""
+    if value.replace(".", "", 1).isdecimal() and float(value) > 0:
+        return ""
+    return f"{MAX_ITERS} is {value!r}; expected a number above 0, in prepare.py's unit of the budget"
+
+
 def _edit_training(state: State, asked: Command, tree: Tree) -> list[ev.AnyEvent]:
     key, value, now = asked.args["key"], asked.args["value"], time.time()
     opens = "the next experiment opens a new segment and measures the baseline again"
     if key == MAX_ITERS:
-        if not (value.replace(".", "", 1).isdecimal() and float(value) > 0):
-            why = f"{MAX_ITERS} is {value!r}; expected a number above 0, in prepare.py's unit of the budget"
+        if why := no_length(value):
             return [ev.CommandRefused(at=now, id=asked.id, reason=why)]
         return [
             ev.SettingEdited(at=now, key=key, value=value, by=asked.by),

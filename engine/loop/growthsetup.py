@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from engine.loop.editing import no_length
 from engine.loop.growthplan import own_length
 from engine.loop.main import LaunchRefused
 from engine.loop.projection import Projection
@@ -41,6 +42,8 @@ def differing(paths: SessionPaths, config: Mapping[str, Any], settings: Settings
         name = known.name_of(asked)
         if asked == MAX_ITERS:
             present = read(paths.journal).length or own_length(paths.root)
+            if why := no_length(str(value)):
+                raise ResearcherFailed(why)
             if str(value) != present:
                 found.edits[MAX_ITERS] = str(value)
         elif asked == "seed":

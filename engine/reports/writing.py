@@ -78,6 +78,8 @@ def write(journal: Journal, out: Path, own: bool, told: Callable[[str], None]) -
     """
     if out.is_dir():
         raise JournalTrouble(f"{out} is a folder; name a file in it: --out {out / PAGE}")
+    if not own and not out.parent.is_dir():
+        raise JournalTrouble(f"{out.parent} is no folder; make it first: mkdir -p {out.parent}")
     try:
         old = out.read_text(encoding="utf-8", errors="surrogateescape") if out.exists() else ""
         if old.strip() and "head" not in parts_of(old):

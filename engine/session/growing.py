@@ -302,6 +302,8 @@ def fate(state: State, experiment: Experiment) -> str:
     before, found = measured(base) if base else None, measured(experiment)
     if one is None or before is None or found is None or experiment.status != "discard" or experiment.disbelieved:
         return experiment.reason
+    if experiment.run in one.refused:
+        return f"round {one.number} took it first, and that was taken back"
     if found.score <= before.score:
         return f"round {one.number}: its score did not rise ({found.score - before.score:+.6f})"
     taken = state.experiment(one.chosen) if one.chosen is not None else None

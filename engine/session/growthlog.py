@@ -83,7 +83,7 @@ def _iteration(one: Round) -> tuple[dict[str, Any], Measured | None]:
 def _candidates(one: Round) -> dict[str, Any]:
     out = [found for found in one.candidates if found.status in ("crash", "left_out")]
     done = [_candidate(found, one) for found in one.candidates if found.status == "done"]
-    told = [{"param": c.param, "value": c.value, "run": c.run, "reason": c.note} for c in out]
+    told = [{"param": c.param, "value": c.value, "run": c.run, "status": c.status, "reason": c.note} for c in out]
     waiting = [{"param": c.param, "value": c.value} for c in one.candidates if c.status in ("waiting", "running")]
     more = {"left_out": told, "waiting": waiting}
     return {"candidates": done, **{key: those for key, those in more.items() if those}}

@@ -85,7 +85,8 @@ def growth_of(found: Mapping[str, Any]) -> Growth:
 
 def _round(entry: Mapping[str, Any], target: str, base: Measured | None, on: bool = False) -> Round:
     those = [_candidate(_renamed(one), target) for one in _dicts(entry.get("candidates"))]
-    those += [_unmeasured(one, "crash") for one in _dicts(entry.get("left_out"))]
+    out = _dicts(entry.get("left_out"))
+    those += [_unmeasured(one, "left_out" if one.get("status") == "left_out" else "crash") for one in out]
     those += [_unmeasured(one, "waiting") for one in _dicts(entry.get("waiting"))]
     chosen = entry.get("chosen")
     key = _key(chosen) if isinstance(chosen, dict) else ""

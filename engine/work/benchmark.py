@@ -112,6 +112,8 @@ def measure(
         detail = f"The benchmark printed METRIC {metric}={inert(refused[:80])}; expected a finite decimal number."
     elif ending.clean and value is None:
         printed = f"it printed {', '.join(values)}" if values else "it printed no METRIC line"
+        own = last_lines(output, 1) if log and not values else []  # "awk: command not found"
+        printed += f", but said: {own[0]}" if own else ""
         lines = last_lines(log or output)
         last = f" Last lines: {' | '.join(lines)}" if lines else ""
         outcome, cause = "no_metric", "missing_metric"

@@ -98,6 +98,8 @@ def test_a_running_engine_is_not_given_what_it_would_refuse_later(tmp_path: Path
         for words, says in (
             (["--seeds", "0"], "grow.seeds is 0; allowed is"),
             (["--rounds", "7", "--override", "grow.cost=gold"], "grow.cost is 'gold'; allowed is"),
+            (["--override", "max_iters=many"], "max_iters is 'many'; expected a number above 0"),
+            (["--override", "seed=lucky"], "run.seed is 'lucky'; allowed is a whole number"),
         ):
             done = toy.overnight("grow", str(toy.root), *words)
             assert done.returncode == 4 and says in done.stderr, done.stderr

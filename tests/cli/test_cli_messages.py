@@ -33,3 +33,14 @@ def test_a_message_can_be_taken_back_and_nothing_said_instead(tmp_path: Path) ->
     assert late.returncode == 4 and "no message" in late.stderr
     both = lab.overnight("say", "-s", str(lab.root), "--take-back", "last", "and this")
     assert both.returncode == 2 and "--take-back says nothing" in both.stderr
+
+
+def test_a_sessions_name_before_the_words_is_not_taken_for_one_of_them(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "toy")
+    run(lab.paths, limits=Limits(experiments=1))
+    for verb in ("note", "say"):
+        slip = lab.overnight(verb, "toy", "the fan is loud", "--sessions", str(tmp_path))
+        assert slip.returncode == 2 and f"overnight {verb} -s toy TEXT" in slip.stderr
+    assert not lab.state().commands
+    meant = lab.overnight("note", "toy data are too easy", "--sessions", str(tmp_path))
+    assert meant.returncode == 0 and [text for _, _, text in lab.state().notes] == ["toy data are too easy"]

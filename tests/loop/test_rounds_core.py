@@ -158,3 +158,20 @@ def test_while_its_round_is_open_a_candidate_tells_what_the_gate_said() -> None:
     assert {growing.fate(state, e) for e in state.experiments if e.candidate} == {
         "round 1: no verdict before the round ends"
     }
+
+
+def test_a_step_that_was_taken_and_taken_back_tells_so() -> None:
+    world = grown("params", rounds=1)
+    first = growing.of_state(world.state).rounds[0].picked
+    assert first is not None and first.run is not None
+    undone = lineage.undo(world.state)
+    world.write(
+        ev.Overridden(
+            at=world.now, command="x", kind=undone.kind, run=undone.run, line=undone.line, statuses=undone.statuses,
+            withdrawn=undone.withdrawn, by="anna",
+        )
+    )  # fmt: skip
+    world.run()
+    taken_back = world.state.experiment(first.run)
+    assert taken_back is not None
+    assert growing.fate(world.state, taken_back) == "round 1 took it first, and that was taken back"

@@ -213,3 +213,13 @@ def test_logs_of_the_first_and_the_newest_version_of_the_public_tool_are_read(tm
     path.write_text(FIRST)
     found = growthread.read(path)
     assert found.cost == "params" and found.path() == [(4275000.0, pytest.approx(math.exp(-1.2)))]
+
+
+def test_what_crashed_and_what_was_not_believed_or_taken_back_are_told_apart() -> None:
+    base = growing.Measured(2.0, 0.135, 100.0, 10.0, 1.0)
+    out = [
+        growing.Candidate(f"A={n}", "A", n, status, n, note=status) for n, status in enumerate(("crash", "left_out"))
+    ]
+    one = growing.Round(1, "params", base, tuple(out), reason="none")
+    found = growthread.growth_of(growthlog.document(growing.Growth((one,)))).rounds[-1].candidates
+    assert [(c.key, c.status, c.note) for c in found] == [("A=0", "crash", "crash"), ("A=1", "left_out", "left_out")]

@@ -54,6 +54,12 @@ def test_a_missing_metric_is_told_and_never_a_number(tmp_path: Path, mark: str) 
     assert "val_bpb" in measured.detail and "other" in measured.detail and "the end" in measured.detail
 
 
+def test_where_no_metric_was_printed_the_benchmarks_own_last_words_are_told(tmp_path: Path, mark: str) -> None:
+    measured = run(tmp_path, mark, "echo val_bpb: 1.0 > run.log; no-such-awk < run.log; exit 0")
+    assert measured.outcome == "no_metric" and "no-such-awk: command not found" in measured.detail
+    assert "printed no METRIC line, but said: " in measured.detail and "val_bpb: 1.0" in measured.detail
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "", "0.9x", "1e999"])
 def test_a_metric_that_is_no_finite_number_is_bad(tmp_path: Path, mark: str, value: str) -> None:
     measured = run(tmp_path, mark, f"echo METRIC val_bpb={value}")
