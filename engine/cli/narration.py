@@ -109,7 +109,9 @@ def _(event: ev.Overridden, state: State) -> str:
 @_line.register
 def _(event: ev.RoundPlanned, state: State) -> str:
     seeds = f", {event.seeds} seeds each" if event.seeds > 1 else ""
-    return f"round {event.round}: {len(event.candidates)} candidates on run {event.base}, for {event.cost}{seeds}"
+    count = len(event.candidates)
+    tried = f"{count} candidate{'' if count == 1 else 's'}"
+    return f"round {event.round}: {tried} on run {event.base}, for {event.cost}{seeds}"
 
 
 @_line.register

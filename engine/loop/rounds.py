@@ -83,7 +83,8 @@ def _decide(state: State, last: GrowthRound, grow: Grow, now: float) -> list[ev.
             ev.RoundDecided(at=now, round=last.number, chosen=best.run, reason=reason),
             _taken(state, best.run, last.number, reason, now),
         ]
-    nothing = f"none of {len(those)} candidates raised the score{told}" if those else "there is nothing to raise"
+    few = "the one candidate did not raise" if len(those) == 1 else f"none of {len(those)} candidates raised"
+    nothing = f"{few} the score{told}" if those else "there is nothing to raise"
     more = not grow.rounds or last.number < grow.rounds
     if grow.max_iters_increase and those and last.budget and more:
         length = f"{float(last.budget) + grow.max_iters_increase:g}"

@@ -194,3 +194,13 @@ def test_the_verb_shows_the_curve_and_applies_nothing_unless_asked(lab: Lab) -> 
     tried = lab.state().experiments[count]
     assert tried.researcher == "operator"
     assert tried.params["MATRIX_LR"][1] == document["suggestions"]["steepest"]["MATRIX_LR"]
+
+
+def test_a_leap_of_the_other_groups_at_the_beginning_is_no_divergence(lab: Lab) -> None:
+    leaping = TRAIN.replace("+ (bias**2).sum()", "+ (bias**2).sum() + (500.0 if 5 <= step < 15 else 0.0)")
+    (lab.root / "train.py").write_text(leaping)
+    lab.git("commit", "-qam", "a leap")
+    state, id = find(lab, group="matrix", steps="60", seeds="1")
+    test = lrtest.load(lab.paths.job(id) / lrtest.FILE)
+    assert test is not None, state.commands[id].answer
+    assert test.reading().clear and len(test.sweeps[0].points) > 20

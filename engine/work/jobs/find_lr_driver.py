@@ -1,10 +1,11 @@
 """Raises the learning rate of a train.py that knows nothing of it: `python -P find_lr_driver.py TRAIN_PY REQUEST OUT`.
 
 It runs train.py as it is. Before each optimizer step the rates of the asked groups (parameter groups by their `name`)
-are set to a rising multiple of their full rate, those of the others to their full rate, whatever the schedule says; the
-loss is what backward was called on. A rate's loss is that of the next step, for only then has it acted. It ends the run
-after the last rate or at divergence. REQUEST is JSON: group, low, high, steps, and control (the rates are told but not
-raised: they stay at the lowest). OUT becomes JSON: groups, losses (null: no number), ended.
+are set to a rising multiple of their full rate, those of the others to their full rate, whatever the schedule says;
+the loss is what backward was called on. A rate's loss is that of the next step, for only then has it acted. Before
+one group alone is raised, the others settle for WARM_UP steps. It ends the run after the last rate or at divergence.
+REQUEST is JSON: group, low, high, steps, and control (the rates are told but not raised: they stay at the lowest).
+OUT becomes JSON: groups, losses (null: no number), ended.
 
 It stands alone, importing nothing of overnight; one module of it, which needs the standard library only, by its path.
 """
@@ -25,6 +26,8 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 CURVE = Path(__file__).parents[2] / "session" / "lrcurve.py"
+WARM_UP = 20
+"""Steps before the first rate of one group alone: the other groups begin with their full rates, and the loss leaps."""
 OWN = "find-lr: "
 """What its own words begin with, among train.py's."""
 
@@ -44,7 +47,7 @@ class Test:
         self._full: dict[int, float] = {}
         self._parts: list[torch.Tensor] = []
         self._moved = False
-        self._step = -1
+        self._first = self._step = -1 if group == "all" else -1 - WARM_UP
 
     def added(self, group: dict[str, Any]) -> None:
         """A parameter group came to an optimizer: its rate is the full one."""
@@ -65,7 +68,7 @@ class Test:
         self._moved = True
         if not self._parts:
             return
-        if self._step > 0 and self.groups and self.group not in ("all", *self.groups):
+        if self._step > self._first and self.groups and self.group not in ("all", *self.groups):
             raise Finished  # every optimizer has moved by now: nothing is called so
         loss = float(torch.stack(self._parts).sum())
         if self._step >= 0:
