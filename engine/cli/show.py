@@ -12,6 +12,7 @@ from engine.cli.output import Output, coloured, paint, safe
 from engine.cli.parsing import add_run, add_session, experiment_of, session_of
 from engine.cli.trouble import Refused
 from engine.session import samples
+from engine.session.growing import fate
 from engine.session.journal import read
 from engine.session.paths import PATCH, SessionPaths
 from engine.session.spending import usage_text
@@ -60,7 +61,7 @@ def report(paths: SessionPaths, state: State, experiment: Experiment) -> dict[st
         "is_champion": experiment.run == segment.champion,
         "is_baseline": experiment.is_baseline,
         "description": experiment.description,
-        "reason": experiment.reason,
+        "reason": fate(state, experiment),
         "commit": experiment.commit,
         "metric_name": segment.metric.name,
         "metric": experiment.metric,

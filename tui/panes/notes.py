@@ -65,8 +65,8 @@ def _head(state: State, experiment: Experiment, engine: bool, width: int) -> lis
         lower = model.direction_of(state, experiment) == "lower"
         verdict.append((f" {signed(-change if lower else change)} against run {experiment.champion}", "dim"))
     out.append(verdict)
-    if experiment.reason:
-        out += _row("verdict", experiment.reason, width)
+    if reason := _reason(state, experiment):
+        out += _row("verdict", reason, width)
     for flag in experiment.flags:
         out += _row("⚑ flag", flags.words(flag), width, "warn")
     if experiment.flags and experiment.status != "keep" and experiment.metric is not None:
@@ -146,6 +146,14 @@ def _decisions(state: State, experiment: Experiment, width: int) -> list[Line]:
                 decision.kind, _decision_words(decision.by, decision.reason, decision.withdrawn, decision.undone), width
             )
     return out
+
+
+def _reason(state: State, experiment: Experiment) -> str:
+    if not experiment.group:
+        return experiment.reason
+    from engine.session.growing import fate  # only a growth search needs it
+
+    return fate(state, experiment)
 
 
 def _decision_words(by: str, reason: str, withdrawn: tuple[int, ...], undone: bool) -> str:
