@@ -1,7 +1,8 @@
 """Four sessions that share a swarm against four that do not talk: the same number of experiments each, three seeds.
 
-`python -m tests.bench.bench_swarm_sessions [--tier cpu] [--each 6] [--sessions 4] [--seeds 3]`. Without --tier a toy
-benchmark of two constants stands for the training, so that the talk is what is measured; --tier trains for real.
+`python -m tests.bench.bench_swarm_sessions [--tier cpu] [--each 6] [--sessions 4] [--seeds 3] [--budget 20]`. Without
+--tier a toy benchmark of two constants stands for the training, so that the talk is what is measured; --tier trains for
+real, --budget that many steps.
 In the morning whoever is not on the swarm's best adopts it, which costs one experiment beyond the night's.
 """
 
@@ -37,14 +38,15 @@ def overnight(*words: str) -> str:
     return done.stdout
 
 
-def session(folder: Path, name: str, tier: str, seed: int, shares: bool) -> Path:
+def session(folder: Path, name: str, tier: str, seed: int, shares: bool, budget: int) -> Path:
     """A session; those that share adopt what is verified, and re-run others' results now and then."""
     root = folder / name
     swarm = f'[swarm]\nauto_adopt = "{"verified" if shares else "off"}"\nverify_share = {SHARE}\n'
     if not tier:
         Lab(root, TOY, f"{SETTINGS}[run]\nseed = {seed}\n{swarm}")
         return root
-    overnight("--sessions", str(folder), "new", name, "--tier", tier)
+    short = ["--set", f"BUDGET={budget}"] if budget else []
+    overnight("--sessions", str(folder), "new", name, "--tier", tier, *short)
     own = {"run.seed": seed, "run.timeout_s": 7200, "swarm.verify_share": SHARE}  # four share the CPU: no run is late
     for key, value in {**own, "swarm.auto_adopt": "verified" if shares else "off"}.items():
         overnight("edit", key, str(value), "-s", str(root))
@@ -96,6 +98,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=4)
     parser.add_argument("--each", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--budget", type=int, default=0, help="steps of a run; 0 = the tier's own")
     args, _ = parser.parse_known_args()
     print(f"{args.sessions} sessions, {args.each} experiments each, {args.tier or 'a toy of two constants'}")
     print("seed  group   best      worst champion  tried  repeats  adopted  seconds")
@@ -105,7 +108,9 @@ def main() -> None:
                 folder, began = Path(place), time.monotonic()
                 shares = group == "shared"
                 names = [f"{group}-{number}" for number in range(args.sessions)]
-                roots = [session(folder, n, args.tier, 100 * seed + k, shares) for k, n in enumerate(names)]
+                roots = [
+                    session(folder, n, args.tier, 100 * seed + k, shares, args.budget) for k, n in enumerate(names)
+                ]
                 file = folder / "swarm.db"
                 if shares:
                     overnight("swarm", "init", str(file))

@@ -101,7 +101,16 @@ def test_a_record_signed_by_another_key_or_in_anothers_name_is_refused() -> None
         assert caught.value.code == "signature"
 
 
-@pytest.mark.parametrize("key", ["", "zz" * 32, "00", KEY.public.upper() + "0", "0x" + KEY.public[2:]])
+NO_KEYS = {
+    "nothing": "",
+    "no digits": "zz" * 32,
+    "too short": "00",
+    "too long": KEY.public.upper() + "0",
+    "a prefix": "0x" + KEY.public[2:],
+}
+
+
+@pytest.mark.parametrize("key", NO_KEYS.values(), ids=NO_KEYS.keys())
 def test_what_is_no_key_is_refused_in_words(key: str) -> None:
     with pytest.raises(SwarmError, match="public key"):
         member_of(key)
