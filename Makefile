@@ -28,7 +28,7 @@ run: $(VENV)/.installed
 	@$(BIN)/overnight demo
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest
 
 test-fast: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest tests/session tests/loop tests/work tests/researchers tests/gpu

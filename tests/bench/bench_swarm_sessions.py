@@ -53,6 +53,12 @@ def session(folder: Path, name: str, tier: str, seed: int, shares: bool, budget:
     return root
 
 
+def metric_of(root: Path) -> float:
+    """The champion's metric, as its own session measured it."""
+    champion = state_of(root).champion
+    return champion.metric if champion is not None and champion.metric is not None else float("inf")
+
+
 def night(roots: list[Path], experiments: int) -> None:
     """Run the engines side by side until each has done so many."""
     command = [sys.executable, "-m", "engine.loop"]
@@ -71,6 +77,11 @@ def state_of(root: Path) -> State:
     return journal.read(root / ".overnight" / "journal.jsonl")
 
 
+def code_of(root: Path) -> str:
+    """The champion's train.py: sessions measure the same code under seeds of their own."""
+    return (root / "train.py").read_text()
+
+
 def told(roots: list[Path]) -> tuple[float, float, int, int, int]:
     """Best and worst champion, experiments that were research, repeats among them, adoptions."""
     states = [state_of(root) for root in roots]
@@ -82,11 +93,10 @@ def told(roots: list[Path]) -> tuple[float, float, int, int, int]:
 
 def morning(roots: list[Path], file: Path) -> None:
     """Whoever is not on the best of all takes it over."""
-    best = told(roots)[0]
+    best, top = told(roots)[0], min(roots, key=lambda root: metric_of(root))
     rows = [row for row in opened(file).results(limit=500) if row.record.body["metric"] == best]
     for root in roots:
-        champion = state_of(root).champion
-        if rows and champion is not None and champion.metric != best:
+        if rows and code_of(root) != code_of(top):
             overnight("swarm", "adopt", rows[-1].record.id, "--yes", "-s", str(root))
             night([root], 1)
 
@@ -101,7 +111,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=0, help="steps of a run; 0 = the tier's own")
     args, _ = parser.parse_known_args()
     print(f"{args.sessions} sessions, {args.each} experiments each, {args.tier or 'a toy of two constants'}")
-    print("seed  group   best      worst champion  tried  repeats  adopted  seconds")
+    print("seed  group   best      worst champion  tried  repeats  adopted  on best  seconds")
     for seed in range(1, args.seeds + 1):
         for group in ("shared", "apart"):
             with tempfile.TemporaryDirectory() as place:
@@ -120,9 +130,13 @@ def main() -> None:
                 if shares:
                     morning(roots, file)
                 best, worst, tried, repeats, adopted = told(roots)
+                top = min(roots, key=lambda root: metric_of(root))
+                same = sum(code_of(root) == code_of(top) for root in roots)
                 took = time.monotonic() - began
                 print(
-                    f"{seed:4}  {group:<6}  {best:.6f}  {worst:14.6f}  {tried:5}  {repeats:7}  {adopted:7}  {took:7.0f}"
+                    f"{seed:4}  {group:<6}  {best:.6f}  {worst:14.6f}  {tried:5}  {repeats:7}  {adopted:7}"
+                    f"  {same:4}/{len(roots)}  {took:7.0f}",
+                    flush=True,
                 )
 
 

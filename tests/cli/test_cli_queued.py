@@ -82,7 +82,14 @@ def test_what_cannot_be_done_says_why_and_leaves_nothing_queued(
 def started(lab: Lab) -> "subprocess.Popen[str]":
     """A rerun in a process of its own, whose work is on."""
     command = [*FRONT, "rerun", "-s", str(lab.root), "1"]
-    verb = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    verb = subprocess.Popen(
+        command,
+        env=ENV,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite run in the background ignores it
+    )
     lab.wait(lambda s: s.job is not None)
     return verb
 

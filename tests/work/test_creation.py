@@ -39,7 +39,7 @@ def test_a_session_is_a_repository_with_its_files_and_the_tiers_values(tmp_path:
     assert git(root, "status", "--porcelain") == ""
     assert sorted(git(root, "ls-files").split()) == sorted([*creation.TEMPLATE, "overnight.toml", ".gitignore"])
     train = read_constants((root / "train.py").read_text())
-    assert (train["DEPTH"], train["DEVICE_BATCH_SIZE"]) == ("8", "128")
+    assert (train["DEPTH"], train["DEVICE_BATCH_SIZE"]) == ("8", "64")
     fixed = read_constants((root / "prepare.py").read_text())
     assert (fixed["MAX_SEQ_LEN"], fixed["BUDGET"], fixed["BUDGET_UNIT"]) == ("2048", "300", "'seconds'")
     assert made.tier is not None and made.tier.id == "vram-24" and made.params_M == made.tier.params_M

@@ -10,12 +10,13 @@ from engine.work.leash import Ending
 _TELLS: tuple[tuple[str, str], ...] = (
     (
         "rate_limit",
-        r"(?<!line )\b429\b|rate.?limit|too many requests|usage limit|quota|resource.?exhausted|RESOURCE_EXHAUSTED"
+        r"(?<!line )(?<![-/\w.])429(?![-/\w])|rate.?limit|too many requests|usage limit|quota"
+        r"|resource.?exhausted|RESOURCE_EXHAUSTED"
         r"|hit your (?:\w+ )?limit|overloaded|\b529\b",
     ),
     (
         "credentials",
-        r"(?<!line )\b40[13]\b|unauthori[sz]ed|authenticat|api.?key|not logged in|log ?in\b|/login"
+        r"(?<!line )(?<![-/\w.])40[13](?![-/\w])|unauthori[sz]ed|authenticat|api.?key|not logged in|log ?in\b|/login"
         r"|invalid.{0,10}token|credential|credit balance|missing environment variable"
         r"|permission.?denied.{0,20}key|auth method|set an auth",
     ),
@@ -26,7 +27,10 @@ _TELLS: tuple[tuple[str, str], ...] = (
         r"|socket hang up|network (?:error|is unreachable)"
         r"|error sending request|stream (?:disconnected|closed)|APIConnectionError|\bdns\b",
     ),
-    ("server", r"(?<!line )\b5\d\d\b|server.?error|internal error|bad gateway|service unavailable|UNAVAILABLE"),
+    (
+        "server",
+        r"(?<!line )(?<![-/\w.])5\d\d(?![-/\w])|server.?error|internal error|bad gateway|service unavailable|UNAVAILABLE",
+    ),
     ("refusal", r"\brefusal\b|content.?(?:policy|filter)|usage policy|safety"),
 )
 _REFUSES = re.compile(
