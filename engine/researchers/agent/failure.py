@@ -12,7 +12,7 @@ _TELLS: tuple[tuple[str, str], ...] = (
         "rate_limit",
         r"(?<!line )(?<![-/\w.])429(?![-/\w])|rate.?limit|too many requests|usage limit|quota"
         r"|resource.?exhausted|RESOURCE_EXHAUSTED"
-        r"|hit your (?:\w+ )?limit|overloaded|\b529\b",
+        r"|hit your (?:\w+ )?limit|overloaded|(?<![-/\w.])529(?![-/\w])",
     ),
     (
         "credentials",
@@ -29,7 +29,8 @@ _TELLS: tuple[tuple[str, str], ...] = (
     ),
     (
         "server",
-        r"(?<!line )(?<![-/\w.])5\d\d(?![-/\w])|server.?error|internal error|bad gateway|service unavailable|UNAVAILABLE",
+        r"(?<!line )(?<![-/\w.])5\d\d(?![-/\w])|server.?error|internal error|bad gateway"
+        r"|service unavailable|UNAVAILABLE",
     ),
     ("refusal", r"\brefusal\b|content.?(?:policy|filter)|usage policy|safety"),
 )
