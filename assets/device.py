@@ -2,7 +2,7 @@
 
 Fixed for a session, like prepare.py: a researcher changes the model, not how the machine is used. The environment may
 force a path: OVERNIGHT_DTYPE (bf16, fp16, fp32), OVERNIGHT_VRAM_MB (the memory that the process may take, the driver's
-context counted), OVERNIGHT_SAMPLES (a file for text of the model's).
+context counted), OVERNIGHT_DEVICE (cuda: fail where there is none), OVERNIGHT_SAMPLES (a file for text of the model's).
 """
 
 import importlib.util
@@ -105,7 +105,12 @@ def peak_flops() -> float:
 
 
 def start(seed: int) -> None:
-    """Seed, threads, determinism, cap of memory: once, before the model is made."""
+    """Seed, threads, determinism, cap of memory: once, before the model is made.
+
+    Raises DeviceError where a GPU was promised and there is none: a night on the CPU would pass for research.
+    """
+    if DEVICE == "cpu" and os.environ.get("OVERNIGHT_DEVICE") == "cuda":
+        raise DeviceError(f"no GPU to train on, though this session has one: {_why_no_gpu()}")
     torch.manual_seed(seed)
     torch.set_float32_matmul_precision("high")
     if DEVICE == "cpu":
@@ -115,6 +120,14 @@ def start(seed: int) -> None:
     elif cap := os.environ.get("OVERNIGHT_VRAM_MB"):
         total = torch.cuda.get_device_properties(0).total_memory / 2**20
         torch.cuda.set_per_process_memory_fraction(min(1.0, max(0.0, float(cap) - CONTEXT_MB) / total))
+
+
+def _why_no_gpu() -> str:
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return str(error).splitlines()[0]
+    return "No CUDA GPUs are available"
 
 
 def peak_vram_mb() -> float:

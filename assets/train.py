@@ -382,6 +382,8 @@ def main() -> None:
             part = run(x, y).mean() / accumulation
             scaler.scale(part).backward()
             loss += part.detach()
+            if not given:  # a first pass leaves cycles, at times with gigabytes of activations in them
+                gc.collect()
         multiplier = lr_multiplier(progress)
         for optimizer in opts:
             for group in optimizer.param_groups:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.work.logtrouble import read_trouble
 from tests.assets.template import ASSETS, environment, run_python
 
 PROGRESS = re.compile(
@@ -53,6 +54,14 @@ def test_nan_prints_fail_and_exits_1(session: Callable[..., Path], cache: Path) 
 def test_impossible_constants_are_named_not_traced(session: Callable[..., Path], cache: Path) -> None:
     ended = run_python(session({"TOTAL_BATCH_SIZE": 500}), "train.py", cache)
     assert ended.returncode == 1 and "FAIL TOTAL_BATCH_SIZE = 500" in ended.stdout and not ended.stderr
+
+
+def test_a_run_that_was_promised_a_gpu_and_finds_none_fails_and_says_why(
+    session: Callable[..., Path], cache: Path
+) -> None:
+    ended = run_python(session(), "train.py", cache, OVERNIGHT_DEVICE="cuda")
+    assert ended.returncode == 1 and "FAIL no GPU to train on" in ended.stdout and "step" not in ended.stdout
+    assert read_trouble(ended.stdout).cause in ("no_gpu", "gpu_driver"), ended.stdout
 
 
 def test_training_without_prepared_data_says_what_to_do(
