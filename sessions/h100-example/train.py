@@ -26,7 +26,7 @@ CHECKPOINT = True  # compute each layer again in the backward pass: far less mem
 ATTENTION = None  # "flash3", "flash4", "flash2", "cudnn", "flex" or "sdpa"; None = the best that this machine has
 
 # Optimizers: Muon for matrices, AdamW for embeddings, head and scalars (its rates are scaled by (width / 768) ** -0.5).
-MATRIX_LR = 0.04  # Muon
+MATRIX_LR = 0.03  # Muon
 EMBEDDING_LR = 0.6  # token and value embeddings
 UNEMBEDDING_LR = 0.004  # the head
 SCALAR_LR = 0.5  # residual scalars
@@ -382,6 +382,8 @@ def main() -> None:
             part = run(x, y).mean() / accumulation
             scaler.scale(part).backward()
             loss += part.detach()
+            if not given:  # a first pass leaves cycles, at times with gigabytes of activations in them
+                gc.collect()
         multiplier = lr_multiplier(progress)
         for optimizer in opts:
             for group in optimizer.param_groups:

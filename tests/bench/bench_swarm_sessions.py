@@ -1,8 +1,9 @@
 """Four sessions that share a swarm against four that do not talk: the same number of experiments each, three seeds.
 
-`python -m tests.bench.bench_swarm_sessions [--tier cpu] [--each 6] [--sessions 4] [--seeds 3] [--budget 20]`. Without
---tier a toy benchmark of two constants stands for the training, so that the talk is what is measured; --tier trains for
-real, --budget that many steps.
+`python -m tests.bench.bench_swarm_sessions [--tier cpu] [--each 6] [--sessions 4] [--seeds 3] [--budget 20]
+[--own-seeds]`. Without --tier a toy benchmark of two constants stands for the training, so that the talk is what is
+measured; --tier trains for real, --budget that many steps. The sessions of a group have one seed, as those made by
+`overnight new` have: each number is the other's to the last digit. With --own-seeds each searches and trains by its own.
 In the morning whoever is not on the swarm's best adopts it, which costs one experiment beyond the night's.
 """
 
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--budget", type=int, default=0, help="steps of a run; 0 = the tier's own")
+    parser.add_argument("--own-seeds", action="store_true")
     args, _ = parser.parse_known_args()
     print(f"{args.sessions} sessions, {args.each} experiments each, {args.tier or 'a toy of two constants'}")
     print("seed  group   best      worst champion  tried  repeats  adopted  on best  seconds")
@@ -118,8 +120,9 @@ def main() -> None:
                 folder, began = Path(place), time.monotonic()
                 shares = group == "shared"
                 names = [f"{group}-{number}" for number in range(args.sessions)]
+                seeds = [100 * seed + number * args.own_seeds for number in range(args.sessions)]
                 roots = [
-                    session(folder, n, args.tier, 100 * seed + k, shares, args.budget) for k, n in enumerate(names)
+                    session(folder, n, args.tier, k, shares, args.budget) for n, k in zip(names, seeds, strict=True)
                 ]
                 file = folder / "swarm.db"
                 if shares:

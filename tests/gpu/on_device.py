@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.gpu.locks import visible
 from engine.gpu.nvml import Nvml
 from engine.gpu.samples import GpuSample
 from engine.gpu.telemetry import Telemetry
@@ -100,7 +101,7 @@ nvml = Nvml()
 
 
 def device() -> GpuSample | None:
-    found = [gpu for gpu in nvml.sample() if gpu.uuid]
+    found = visible([gpu for gpu in nvml.sample() if gpu.uuid], os.environ.get("CUDA_VISIBLE_DEVICES"))
     return found[0] if found else None
 
 

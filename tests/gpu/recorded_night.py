@@ -45,10 +45,10 @@ def pane(app: OvernightApp) -> list[str]:
     return [row[region.x : region.right].rstrip() for row in rows[region.y : region.bottom]]
 
 
-async def smi() -> list[str]:
+async def smi(gpu: int) -> list[str]:
     """The fields of `SMI` now; [] without the program."""
     try:
-        asked = ["nvidia-smi", f"--query-gpu={SMI}", "--format=csv,noheader,nounits"]
+        asked = ["nvidia-smi", f"--id={gpu}", f"--query-gpu={SMI}", "--format=csv,noheader,nounits"]
         made = await asyncio.create_subprocess_exec(*asked, stdout=asyncio.subprocess.PIPE)
     except OSError:
         return []
@@ -58,7 +58,8 @@ async def smi() -> list[str]:
 class Comparison:
     """What the pane said and what nvidia-smi said at the same moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: int) -> None:
+        self.gpu = gpu
         self.rows: list[dict[str, float]] = []
         self.names: set[bool] = set()
 
@@ -71,7 +72,7 @@ class Comparison:
                 break
         app.repaint()
         await asyncio.sleep(0.05)
-        text, said = "\n".join(pane(app)), await smi()
+        text, said = "\n".join(pane(app)), await smi(self.gpu)
         memory = re.search(r"([\d.]+)/([\d.]+) GiB", text)
         load, power = re.search(r"load +(\d+)%", text), re.search(r"(\d+)/(\d+) W · (\d+) °C · (\d+)/(\d+) MHz", text)
         if not (said and memory and load and power):
@@ -121,9 +122,9 @@ def over(state: State) -> bool:
     return state.engine is not None and bool(state.engine.stopped_at)
 
 
-async def attend(paths: SessionPaths, out: Path, wait_s: float) -> None:
+async def attend(paths: SessionPaths, out: Path, wait_s: float, gpu: int) -> None:
     """Watch until the engine ends, or ask it to."""
-    comparison, began, taken, asked = Comparison(), time.monotonic(), set(), False
+    comparison, began, taken, asked = Comparison(gpu), time.monotonic(), set(), False
     app = OvernightApp(Loading(paths).start())
     async with app.run_test(size=LARGE) as pilot:
         await until(pilot, lambda: app.view.loaded)
@@ -142,6 +143,10 @@ async def attend(paths: SessionPaths, out: Path, wait_s: float) -> None:
                 taken.add(current.run)
                 print("\n".join(pane(app)), flush=True)
                 await picture(app, pilot, out, f"run{current.run}")
+                await pilot.press("S")
+                await asyncio.sleep(1.0)
+                await picture(app, pilot, out, f"sessions{current.run}")
+                await pilot.press("escape")
             if time.monotonic() - began > wait_s and not asked:
                 asked = True
                 await asyncio.to_thread(overnight, "stop", str(paths.root))
@@ -173,14 +178,16 @@ def main() -> None:
     parser.add_argument("name", nargs="?", default="h100-example")
     parser.add_argument("--rehearse", action="store_true", help="on the CPU, to try this script")
     parser.add_argument("--wait", type=float, default=260.0, help="seconds after which the engine is asked to stop")
-    parser.add_argument("--experiments", type=int, default=4)
+    parser.add_argument("--experiments", type=int, default=5, help="beside the baseline")
+    parser.add_argument("--gpu", type=int, default=0)
     parser.add_argument("--data", default="demo")
     given = parser.parse_args()
     sessions = Path(os.environ.get("OVERNIGHT_SESSIONS", "sessions")).absolute()
     paths = SessionPaths(sessions / given.name)
     overnight("new", given.name, "--data", given.data, *(CPU if given.rehearse else GPU))
-    overnight("start", given.name, "--experiments", str(given.experiments), "--no-fit")
-    asyncio.run(attend(paths, given.out, given.wait))
+    device = [] if given.rehearse else ["--gpu", str(given.gpu)]
+    overnight("start", given.name, "--experiments", str(given.experiments), "--no-fit", *device)
+    asyncio.run(attend(paths, given.out, given.wait, given.gpu))
     from engine.session.journal import read
 
     overnight("status", given.name)

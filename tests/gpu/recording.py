@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -24,6 +25,7 @@ FILES = (
 OF_RUN = ("run.log", "benchmark.out", "telemetry.jsonl", "samples.json", "provenance.json", PATCH)
 
 
+UUID = re.compile(r"GPU-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 EVERY = 20
 """Of a log's progress lines, one in so many goes along."""
 
@@ -36,6 +38,13 @@ def thinned(log: str) -> str:
         last = len(parts) - 2 if not parts[-1] else len(parts) - 1
         found.append("\r".join(part for at, part in enumerate(parts) if at % EVERY == 0 or at >= last))
     return "\n".join(found)
+
+
+def without_serials(text: str, own: str) -> str:
+    """Each GPU's UUID replaced: 0 for the session's own, 1 and more for the others in the order of their UUIDs."""
+    others = sorted(set(UUID.findall(text)) - {own})
+    number = {uuid: at for at, uuid in enumerate([own, *others])}
+    return UUID.sub(lambda found: f"GPU-00000000-0000-0000-0000-{number[found[0]]:012d}", text)
 
 
 def pack(paths: SessionPaths, state: State, target: Path) -> None:
@@ -54,8 +63,6 @@ def pack(paths: SessionPaths, state: State, target: Path) -> None:
     replaced |= {str(paths.root.parent): "sessions"}
     if engine is not None and engine.host:
         replaced[f'"{engine.host}"'] = '"gpu-box"'
-    if engine is not None and engine.device:
-        replaced[engine.device] = "GPU-00000000-0000-0000-0000-000000000000"
     replaced[os.uname().release] = os.uname().release.split("-")[0]
     with tarfile.open(target, "w:gz") as archive:
         for path in names:
@@ -63,6 +70,7 @@ def pack(paths: SessionPaths, state: State, target: Path) -> None:
                 text = path.read_bytes().decode("utf-8", "replace")
                 for old in sorted(replaced, key=len, reverse=True):
                     text = text.replace(old, replaced[old])
+                text = without_serials(text, engine.device if engine is not None else "")
                 text = thinned(text) if path.name == "run.log" else text
                 data, entry = text.encode(), tarfile.TarInfo(f"{paths.name}/{path.relative_to(paths.root)}")
                 entry.size, entry.mtime = len(data), int(path.stat().st_mtime)
