@@ -3,7 +3,7 @@
 `python -m tests.bench.bench_swarm_sessions [--tier cpu] [--each 6] [--sessions 4] [--seeds 3] [--budget 20]
 [--own-seeds]`. Without --tier a toy benchmark of two constants stands for the training, so that the talk is what is
 measured; --tier trains for real, --budget that many steps. The sessions of a group have one seed, as those made by
-`overnight new` have: each number is the other's to the last digit. With --own-seeds each searches and trains by its own.
+`overnight new` have: each number is the other's to the last digit. With --own-seeds each has its own.
 In the morning whoever is not on the swarm's best adopts it, which costs one experiment beyond the night's.
 """
 
