@@ -45,6 +45,7 @@ async def test_the_recorded_session_shows_every_run_with_its_diff_log_and_machin
             await until(pilot, lambda name=name, new=new: f"{name} = {new}" in pane(app, "diff"))  # type: ignore[misc]
             await until(pilot, lambda run=one.run: f"recorded in run {run}" in pane(app, "gpu"))  # type: ignore[misc]
             assert "NVIDIA H100" in pane(app, "gpu") and "this run" in pane(app, "gpu")
+            assert pane(app, "gpu").count("peak") == 1  # of the two GPUs one was this session's
             shown = re.search(r"([\d.]+)/79\.\d GiB peak ([\d.]+) \(driver ([\d.]+)\)", pane(app, "gpu"))
             assert shown and 0 < float(shown[1]) <= float(shown[3])
             assert float(shown[3]) == pytest.approx(one.metrics["nvml_peak_mb"] / 1024, abs=0.05)

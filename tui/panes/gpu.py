@@ -64,9 +64,10 @@ def _device(view: View, gpu: GpuSample, past: Sequence[float], width: int) -> li
 
 
 def _device_of(view: View) -> str:
-    """The UUID of the GPU that this session's engine holds; "" without an engine, on the CPU, and where it is old."""
+    """The UUID of the GPU that this session's engine holds, or held while it was recorded; "" without an engine, on
+    the CPU, and where it is old."""
     engine = view.state.engine
-    return engine.device if engine is not None and view.running else ""
+    return engine.device if engine is not None and (view.running or view.recorded) else ""
 
 
 def _own(view: View, gpu: GpuSample) -> bool:
