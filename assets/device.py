@@ -9,6 +9,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -26,13 +27,15 @@ CAPABILITY: tuple[int, int] = torch.cuda.get_device_capability() if DEVICE == "c
 CONTEXT_MB = 700  # what the driver, cuBLAS and the compiled kernels take beside torch's own allocations
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
-# Dense bf16 or fp16 matmul TFLOP/s by the makers' data sheets; the first name that is part of the device's.
+# Dense bf16 or fp16 matmul TFLOP/s by the makers' data sheets; the first name that is a word of the device's. Not that
+# of a part of one (MIG), nor of another card that is called almost so: these are computed.
 PEAK_TFLOPS = {
-    "H200": 989.5, "H100 PCIe": 756, "H100 NVL": 835, "H100": 989.5, "B200": 2250, "A100": 312, "A40": 149.7,
-    "A10": 125, "L40S": 362, "L40": 181, "L4": 121, "RTX 6000 Ada": 364, "RTX A6000": 154.8, "5090": 209.5,
-    "5080": 112.6, "4090": 165.2, "4080": 97.5, "4070": 58.3, "3090": 71, "3080": 59.5, "3070": 40.6, "3060": 25.6,
-    "V100": 125, "T4": 65,
+    "GH200": 989.5, "H200": 989.5, "H100 PCIe": 756, "H100 NVL": 835, "H100": 989.5, "B200": 2250, "A100": 312,
+    "A40": 149.7, "A10": 125, "L40S": 362, "L40": 181, "L4": 121, "RTX 6000 Ada": 364, "RTX A6000": 154.8,
+    "5090": 209.5, "5080": 112.6, "4090": 165.2, "4080": 97.5, "4070": 58.3, "3090": 71, "3080": 59.5, "3070": 40.6,
+    "3060": 25.6, "V100": 125, "T4": 65,
 }  # fmt: skip
+NAMED = r"\b{}\b(?! (?:Ti|SUPER|Laptop|Max-Q|D)\b)(?!.* MIG )"
 # FLOP per clock of one multiprocessor: matrix units (fp32 sums; consumer cards), plain fp32. By compute capability.
 MATRIX_RATE = {
     (7, 0): 1024, (7, 5): 512, (8, 0): 2048, (8, 6): 512, (8, 9): 512, (9, 0): 4096, (10, 0): 8192, (12, 0): 512,
@@ -54,7 +57,7 @@ def fail(reason: str) -> NoReturn:
 
 
 def compute_dtype() -> torch.dtype:
-    """What the model multiplies in: bf16 where the hardware does, fp16 on Volta and Turing, else fp32.
+    """What the model multiplies in: bf16 where the hardware does, fp16 on Turing, else fp32 (a V100 can be told fp16).
 
     Weights, sums and optimizer states are fp32 everywhere.
     """
@@ -63,7 +66,7 @@ def compute_dtype() -> torch.dtype:
             fail(f"OVERNIGHT_DTYPE = {forced!r}: expected one of {', '.join(DTYPES)}")
         return DTYPES[forced]
     if DEVICE == "cuda":
-        return torch.bfloat16 if CAPABILITY >= (8, 0) else torch.float16 if CAPABILITY >= (7, 0) else torch.float32
+        return torch.bfloat16 if CAPABILITY >= (8, 0) else torch.float16 if CAPABILITY >= (7, 5) else torch.float32
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
@@ -92,7 +95,9 @@ def peak_flops() -> float:
     if DEVICE == "cpu":
         return math.inf
     properties = torch.cuda.get_device_properties(0)
-    known = next((tflops * 1e12 for key, tflops in PEAK_TFLOPS.items() if key in properties.name), 0.0)
+    known = next(
+        (tflops * 1e12 for key, tflops in PEAK_TFLOPS.items() if re.search(NAMED.format(key), properties.name)), 0.0
+    )
     if known and DTYPE is not torch.float32:
         return known
     rates = PLAIN_RATE if DTYPE is torch.float32 else MATRIX_RATE
@@ -117,9 +122,21 @@ def start(seed: int) -> None:
         torch.set_num_threads(CPU_THREADS)
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over memory, guards nothing here
-    elif cap := os.environ.get("OVERNIGHT_VRAM_MB"):
+    elif cap := cap_mb():
         total = torch.cuda.get_device_properties(0).total_memory / 2**20
-        torch.cuda.set_per_process_memory_fraction(min(1.0, max(0.0, float(cap) - CONTEXT_MB) / total))
+        torch.cuda.set_per_process_memory_fraction(min(1.0, max(0.0, cap - CONTEXT_MB) / total))
+
+
+def cap_mb() -> float:
+    """OVERNIGHT_VRAM_MB in MiB; 0 = no cap. Raises DeviceError for what is no number."""
+    text = os.environ.get("OVERNIGHT_VRAM_MB") or "0"
+    try:
+        cap = float(text)
+    except ValueError:
+        cap = -1.0
+    if not 0 <= cap < math.inf:
+        raise DeviceError(f"OVERNIGHT_VRAM_MB = {text!r}: expected MiB of the GPU's memory, such as 8000")
+    return cap
 
 
 def _why_no_gpu() -> str:
@@ -143,8 +160,8 @@ def evaluation_batch(batch: int, width: int, vocab: int) -> int:
     if DEVICE == "cpu":
         return batch
     free = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-    if cap := os.environ.get("OVERNIGHT_VRAM_MB"):
-        free = min(free, int((float(cap) - CONTEXT_MB) * 2**20) - torch.cuda.memory_allocated())
+    if cap := cap_mb():
+        free = min(free, int((cap - CONTEXT_MB) * 2**20) - torch.cuda.memory_allocated())
     fitting = max(1, free // 3 // (16 * width * vocab))
     return max(batch, min(128, 1 << (fitting.bit_length() - 1)))
 
@@ -166,8 +183,8 @@ def memory_advice(rows: int, width: int, depth: int) -> str:
         free, total = (part / 2**20 for part in torch.cuda.mem_get_info())
         others = total - free - torch.cuda.memory_reserved() / 2**20 - CONTEXT_MB
         room = f"this GPU's {total:,.0f} MB"
-        if cap := os.environ.get("OVERNIGHT_VRAM_MB"):
-            room = f"the {float(cap):,.0f} MB that OVERNIGHT_VRAM_MB allows"
+        if cap := cap_mb():
+            room = f"the {cap:,.0f} MB that OVERNIGHT_VRAM_MB allows"
         if others > 1000:
             held = f"; other processes hold about {others:,.0f} MB of it (nvidia-smi tells whose)"
     return (
@@ -288,6 +305,7 @@ def save_weights(model: torch.nn.Module, file: str) -> None:
         torch.save(model.state_dict(), file)
     except (OSError, RuntimeError) as error:
         print(f"weights: not saved: {error}".splitlines()[0][:300], flush=True)
+        Path(file).unlink(missing_ok=True)  # half of them is none
 
 
 def write_samples(model: Any, tokenizer: Tokenizer) -> None:

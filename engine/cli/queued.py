@@ -79,6 +79,8 @@ class _Waiting:
         current, other = state.current, state.job
         if job is not None:
             said = f"the {job.kind} of run {job.run} is on; it works in {self.paths.job(self.id)}"
+        elif state.delayed and engine_of(self.paths.lock) is not None:
+            said = state.delayed
         elif other is not None:
             said = f"waits for the {other.kind} of run {other.run} to end"
         elif current is not None and current.phase != "proposing" and engine_of(self.paths.lock) is not None:

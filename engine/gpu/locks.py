@@ -56,15 +56,22 @@ def take(gpu: GpuSample, session: str, start_id: str, folder: Path | None = None
     """Take the device for `session`; it falls free with the process, however that ends. Raises DeviceError with who
     holds it."""
     try:
-        return Lock(lock_path(gpu.uuid, folder), start_id, kind=session)
+        return _lock(gpu, session, start_id, folder)
     except Held as held:
         who = _who(held.holder)
         raise DeviceError(
             f"GPU {gpu.label} ({gpu.name or gpu.uuid}) is taken by {who}. Wait for it, stop that session, or name "
             f"another device: overnight start --gpu, or gpu.index in overnight.toml."
         ) from held
+
+
+def _lock(gpu: GpuSample, session: str, start_id: str, folder: Path | None) -> Lock:
+    """Raises Held, DeviceError."""
+    path = lock_path(gpu.uuid, folder)
+    try:
+        return Lock(path, start_id, kind=session)
     except OSError as error:
-        raise DeviceError(f"{lock_path(gpu.uuid, folder)} cannot be locked: {error.strerror}.") from error
+        raise DeviceError(f"{path} cannot be locked: {error.strerror}.") from error
 
 
 def pick(
@@ -91,10 +98,11 @@ def pick(
     found = named(usable, wanted)
     if not found:
         there = ", ".join(f"{gpu.label} ({gpu.name or gpu.uuid})" for gpu in usable) or "none"
-        why = f" {trouble}" if trouble else ""
+        kinds = "an index or UUID" if asked_by == "--gpu" else "an index"
+        why = "".join(f" {text}." for text in (trouble and trouble.rstrip("."), unusable(gpus)) if text)
         raise DeviceError(
-            f'{asked_by} is {wanted}, but there is no such GPU (there: {there}). Expected: "auto", or an index or '
-            f"UUID of them.{why}"
+            f'{asked_by} is {wanted}, but there is no such GPU (there: {there}). Expected: "auto", or {kinds} of '
+            f"them.{why}"
         )
     if len(found) == 1:
         return found[0], take(found[0], session, start_id, folder)
@@ -127,6 +135,11 @@ def visible(gpus: Sequence[GpuSample], allowed: str | None) -> list[GpuSample]:
     return found
 
 
+def unusable(gpus: Sequence[GpuSample]) -> str:
+    """Which devices are there and cannot be used, and why; "" where there are none."""
+    return "; ".join(f"GPU {gpu.label} cannot be used ({gpu.name})" for gpu in gpus if not gpu.uuid)
+
+
 def _roomiest(gpus: Sequence[GpuSample]) -> list[GpuSample]:
     return sorted(gpus, key=lambda one: (one.used_mb or 0) - (one.total_mb or 0))
 
@@ -136,7 +149,7 @@ def _first_free(
 ) -> tuple[GpuSample, Lock]:
     for gpu in gpus:
         try:
-            return gpu, Lock(lock_path(gpu.uuid, folder), start_id, kind=session)
+            return gpu, _lock(gpu, session, start_id, folder)
         except Held:
             continue
     taken = "; ".join(

@@ -25,7 +25,16 @@ NOT_AVAILABLE = (
     "NVMLError_InsufficientSize",
 )
 """Answers that mean that this one figure is not to be had; any other error means that the driver is not well."""
-LOST = "NVMLError_GpuIsLost"
+LOST = (
+    "NVMLError_GpuIsLost",
+    "NVMLError_GpuNotFound",
+    "NVMLError_InsufficientPower",
+    "NVMLError_IrqIssue",
+    "NVMLError_ResetRequired",
+    "NVMLError_Unknown",
+)
+"""What the driver says of one device that is gone or not well, while others may be: a fallen-off one often is "Unknown
+Error" to it."""
 ABSENT = ("NVMLError_LibraryNotFound", "NVMLError_DriverNotLoaded")
 
 
@@ -75,11 +84,13 @@ class Nvml:
         nvml, abilities = self._module, {}
         try:
             for index in range(int(nvml.nvmlDeviceGetCount())):
-                handle = _ask(nvml.nvmlDeviceGetHandleByIndex, index)
-                uuid = None if handle is None else _ask(nvml.nvmlDeviceGetUUID, handle)
-                able = None if uuid is None else _ask(nvml.nvmlDeviceGetCudaComputeCapability, handle)
-                if able is not None:
-                    abilities[_string(uuid)] = (int(able[0]), int(able[1]))
+                try:
+                    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+                    able = nvml.nvmlDeviceGetCudaComputeCapability(handle)
+                    abilities[_string(nvml.nvmlDeviceGetUUID(handle))] = (int(able[0]), int(able[1]))
+                except Exception as error:
+                    if not _of_this_device(error):
+                        raise
             version = _ask(nvml.nvmlSystemGetDriverVersion)
             cuda = _ask(nvml.nvmlSystemGetCudaDriverVersion)
         except Exception as error:  # as in sample
@@ -136,7 +147,7 @@ class Nvml:
                 return [whole]
             instances = self._instances(nvml, handle, whole)
         except Exception as error:
-            if type(error).__name__ not in (LOST, *NOT_AVAILABLE):
+            if not _of_this_device(error):
                 raise
             return [GpuSample(index=index, uuid="", name=f"not available: {_text(error)}")]
         none = msgspec.structs.replace(whole, uuid="", name=f"{whole.name}: MIG is on and has no instance")
@@ -255,6 +266,11 @@ def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
         if type(error).__name__ in NOT_AVAILABLE:
             return None
         raise
+
+
+def _of_this_device(error: Exception) -> bool:
+    """Whether an error says nothing of the other devices."""
+    return type(error).__name__ in (*LOST, *NOT_AVAILABLE)
 
 
 def _string(value: Any) -> str:

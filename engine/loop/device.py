@@ -6,13 +6,14 @@ import os
 
 import msgspec
 
-from engine.gpu.locks import DeviceError, pick, visible
+from engine.gpu.locks import DeviceError, pick, unusable, visible
 from engine.gpu.samples import GpuSample, Snapshot
 from engine.session.locking import Lock
 from engine.session.settings import Settings
 from engine.session.state import State
 
 SEEN = "CUDA_VISIBLE_DEVICES"
+HELP = "overnight doctor --only gpu says what to do"
 
 
 class Device(msgspec.Struct):
@@ -42,21 +43,24 @@ def take(
     against what it has. Raises DeviceError, for the operator.
     """
     allowed = os.environ.get(SEEN)
-    if wanted is not None:
+    if wanted is not None and wanted != "auto":
         taken = pick(shot.gpus, wanted, session, start_id, asked_by="--gpu", trouble=shot.trouble)
     else:
-        taken = pick(visible(shot.gpus, allowed), settings.gpu.index, session, start_id, trouble=shot.trouble)
+        index = settings.gpu.index if wanted is None else "auto"
+        taken = pick(visible(shot.gpus, allowed), index, session, start_id, trouble=shot.trouble)
     before = state.engine
     had = before.device_name or before.device if before is not None else ""
     if taken is None:
         if had and allowed is None:
-            why = shot.trouble or "the NVIDIA driver shows none"
+            why = shot.trouble or unusable(shot.gpus) or "the NVIDIA driver shows none"
             raise DeviceError(
                 f"Session {session} trained on a GPU ({had}) so far, and there is none now: {why}. Bring it back "
                 f"(overnight doctor --only gpu), or go on on the CPU, where results cannot be compared with those "
                 f"there are: {SEEN}= overnight start {session}"
             )
-        trouble = [shot.trouble] if shot.trouble else []
+        trouble = [f"{shot.trouble} It trains on the CPU ({HELP})"] if shot.trouble else []
+        if allowed is None and (broken := unusable(shot.gpus)):
+            trouble.append(f"{broken}: it trains on the CPU ({HELP})")
         if shot.gpus and allowed not in (None, "", "-1"):
             there = ", ".join(f"{gpu.label} ({gpu.name or gpu.uuid})" for gpu in shot.gpus)
             trouble.append(f"{SEEN} is {allowed} and leaves no GPU of those there are, {there}: it trains on the CPU")

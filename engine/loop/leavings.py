@@ -20,6 +20,8 @@ from engine.session.settings import Settings
 from engine.session.state import State
 
 WEIGHTS = "weights.pt"
+FINAL = "final"
+"""A trial's own writable folder, in its run's."""
 ROOM_BYTES = 512 << 20
 """Weights are only asked for while so much of the disk is free, or twice what the last ones took."""
 
@@ -60,6 +62,14 @@ def take(paths: SessionPaths, effect: RunTrial, outcome: str, final: Path, setti
         if settings.keep.checkpoints > 0 and weights.is_file() and not weights.is_symlink() and not staged.exists():
             paths.weights.mkdir(exist_ok=True)
             weights.replace(staged)
+
+
+def clear(paths: SessionPaths, state: State) -> None:
+    """Remove what the trial that a killed engine left had written: nobody takes it any more."""
+    if state.experiments:
+        run = paths.run(state.experiments[-1].run)
+        for folder in (run, *run.glob("trial-*")):
+            shutil.rmtree(folder / FINAL, ignore_errors=True)
 
 
 def _write(path: Path, data: bytes) -> None:

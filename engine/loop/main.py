@@ -14,7 +14,7 @@ from engine.gpu.sampler import Sampler
 from engine.loop import device as devices
 from engine.loop.engine import Engine, NoBaseline
 from engine.loop.failing import ENGINE
-from engine.loop.leavings import settle
+from engine.loop.leavings import clear, settle
 from engine.loop.projection import Projection
 from engine.loop.record import FULL, Listener, NoRoom, Record, keep_reserve, no_room, spend_reserve
 from engine.loop.recovery import StartRefused, check_log, check_tree, mend, sweep_children, take_dirt
@@ -193,6 +193,7 @@ def _watched(record: Record, tree: Tree, engine: Engine, settings: Settings, dir
         if not engine.jobs_only:
             mend(record, tree)
         Projection(record, tree).complete()
+        clear(paths, record.state)
         settle(paths, record.state, settings.keep.checkpoints)
         tree.repo.collect()
         reason = engine.run()

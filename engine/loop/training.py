@@ -97,7 +97,7 @@ class Training:
         folder.mkdir(parents=True, exist_ok=True)
         self._write_provenance(effect, segment, settings)
         environment = self._trained_with(effect.run, effect.trial, effect.seed, segment)
-        weights = folder / "final" / leavings.WEIGHTS
+        weights = folder / leavings.FINAL / leavings.WEIGHTS
         weights.parent.mkdir(exist_ok=True)
         leavings.ask(environment, weights.parent, self.paths, effect, settings)
         confine = self._sandbox(segment, settings, [weights.parent])

@@ -30,8 +30,9 @@ CPU: Mapping[str, str] = {
 ALWAYS: Mapping[str, str] = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"}
 """Progress reaches run.log as it happens, whatever the locale; sets of texts have one order."""
 
-VRAM_CAP = "OVERNIGHT_VRAM_MB"
-"""Of the shell's own variables the one that is passed on: the most memory of the GPU that train.py may take, in MiB."""
+FORCED = ("OVERNIGHT_VRAM_MB", "OVERNIGHT_ATTENTION", "OVERNIGHT_DTYPE")
+"""Of the shell's own variables those that are passed on, how a GPU is used: the most memory of it that train.py may
+take, in MiB; its attention; the precision that it computes in."""
 FOREIGN_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_CEILING_DIRECTORIES")
 
 
@@ -84,8 +85,7 @@ def trial_environment(
         environment.update(CPU)
     elif device:
         environment["OVERNIGHT_DEVICE"] = "cuda"  # train.py fails rather than train on the CPU when it finds no GPU
-        if cap := base.get(VRAM_CAP):
-            environment[VRAM_CAP] = cap
+        environment.update({name: base[name] for name in FORCED if base.get(name)})
         environment["CUDA_VISIBLE_DEVICES"] = device
         environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     return environment

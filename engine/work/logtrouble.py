@@ -25,14 +25,19 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         "oom",
         r"OutOfMemoryError|CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
-        r"|CUDNN_STATUS_ALLOC_FAILED|cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY|^(?:FAIL )?out of memory\b",
+        r"|CUDNN_STATUS_ALLOC_FAILED|cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY|^(?:FAIL )?out of memory\b"
+        r"|\[CUDA\]: out of memory",
     ),
     ("gpu_ecc", r"uncorrectable ECC|cudaErrorECCUncorrectable|CUDA_ERROR_ECC_UNCORRECTABLE|\bXid\b.*: (?:48|94|95),"),
-    ("gpu_lost", r"GPU is lost|fallen off the bus|NVML_ERROR_GPU_IS_LOST|\bXid\b.*: 79,"),
+    (
+        "gpu_lost",
+        r"GPU is lost|fallen off the bus|Unable to determine the device handle|NVML_ERROR_GPU_IS_LOST|\bXid\b.*: 79,",
+    ),
     (
         "gpu_driver",
         r"[Dd]river/library version mismatch|driver version is insufficient|driver on your system is too old"
         r"|Found no NVIDIA driver|unsupported display driver / cuda driver|[Ff]orward compatibility was attempted"
+        r"|CUDA unknown error|OS call failed or operation not supported"
         r"|system not yet initialized|communicate with the NVIDIA driver|cudaErrorInsufficientDriver",
     ),
     (
@@ -46,7 +51,11 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"(?:CUDNN|CUBLAS)_STATUS_(?:NOT_INITIALIZED|SUBLIBRARY|INTERNAL_ERROR_HOST|VERSION)|libcudnn|libnccl|libcublas"
         r"|cuDNN version incompatibility|ncclSystemError|ncclUnhandledCudaError|NCCL error",
     ),
-    ("no_gpu", r"No CUDA GPUs are available|no CUDA-capable device|cudaErrorNoDevice|Torch not compiled with CUDA"),
+    (
+        "no_gpu",
+        r"No CUDA GPUs are available|no CUDA-capable device|cudaErrorNoDevice|Torch not compiled with CUDA"
+        r"|^FAIL no GPU to train on\b",
+    ),
     (
         "oom_host",
         r"^MemoryError\b|DefaultCPUAllocator: (?:can't|not enough)|Cannot allocate memory|std::bad_alloc"

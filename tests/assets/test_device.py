@@ -4,6 +4,7 @@ import importlib
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -29,7 +30,7 @@ def test_the_environment_forces_a_precision(
 
 @pytest.mark.parametrize(
     ("capability", "dtype"),
-    [((6, 1), torch.float32), ((7, 0), torch.float16), ((7, 5), torch.float16), ((8, 0), torch.bfloat16),
+    [((6, 1), torch.float32), ((7, 0), torch.float32), ((7, 5), torch.float16), ((8, 0), torch.bfloat16),
      ((9, 0), torch.bfloat16), ((12, 0), torch.bfloat16)],
 )  # fmt: skip
 def test_a_gpu_computes_in_what_its_generation_multiplies(
@@ -49,6 +50,14 @@ def test_a_gpu_computes_in_what_its_generation_multiplies(
         ("Some card of Ada's", (8, 9), torch.bfloat16, 128, 2520, 165.2),
         ("NVIDIA GeForce GTX 1080 Ti", (6, 1), torch.float32, 28, 1582, 11.3),
         ("NVIDIA A100-SXM4-40GB", (8, 0), torch.float32, 108, 1410, 19.5),
+        ("NVIDIA A100-SXM4-40GB", (8, 0), torch.bfloat16, 108, 1410, 312),
+        ("NVIDIA GH200 480GB", (9, 0), torch.bfloat16, 132, 1980, 989.5),
+        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", (9, 0), torch.bfloat16, 16, 1980, 129.8),
+        ("NVIDIA RTX A1000", (8, 6), torch.bfloat16, 18, 1462, 13.5),
+        ("NVIDIA RTX A4000", (8, 6), torch.bfloat16, 48, 1560, 38.3),
+        ("NVIDIA A10G", (8, 6), torch.bfloat16, 80, 1710, 70.0),
+        ("NVIDIA GeForce RTX 4070 Ti SUPER", (8, 9), torch.bfloat16, 66, 2610, 88.2),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", (8, 9), torch.bfloat16, 76, 2040, 79.4),
     ],
 )
 def test_the_peak_rate_is_the_data_sheets_or_computed_from_the_device(
@@ -90,6 +99,14 @@ def test_the_advice_tells_the_sizes_and_who_else_holds_memory(
     assert "about 4,420 MB" in said and "Halve DEVICE_BATCH_SIZE" in said and "\n" not in said
     monkeypatch.setenv("OVERNIGHT_VRAM_MB", "6000")
     assert "the 6,000 MB that OVERNIGHT_VRAM_MB allows" in device.memory_advice(32, 1024, 4)
+
+
+@pytest.mark.parametrize("cap", ["8GB", "-1", "nan", "inf"])
+def test_a_cap_of_memory_that_is_none_is_named(cap: str, device: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "DEVICE", "cuda")
+    monkeypatch.setenv("OVERNIGHT_VRAM_MB", cap)
+    with pytest.raises(device.DeviceError, match=f"OVERNIGHT_VRAM_MB = '{cap}': expected MiB"):
+        device.start(seed=1)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -174,6 +191,18 @@ def test_text_is_drawn_from_the_logits_and_repeats(load_train: Callable[..., Mod
     logits = model.logits(torch.tensor([[tokenizer.bos, *b"ab"]]))
     assert logits.shape == (1, 3, tokenizer.vocab_size) and logits.abs().max() <= train.SOFTCAP
     assert likeliest == tokenizer.decode([int(logits[0, -1].argmax())])
+
+
+def test_weights_for_which_the_disk_has_no_room_leave_nothing(
+    device: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def half(_: object, file: str) -> None:
+        Path(file).write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 512 vs 402")
+
+    monkeypatch.setattr(torch, "save", half)
+    device.save_weights(torch.nn.Linear(2, 2), str(tmp_path / "weights.pt"))
+    assert not list(tmp_path.iterdir()) and "weights: not saved: [enforce fail" in capsys.readouterr().out
 
 
 def test_an_unknown_schedule_is_named_before_anything_is_made(load_train: Callable[..., ModuleType]) -> None:

@@ -4,13 +4,18 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from engine.cli.output import Output
+from engine.cli.queued import _Waiting
 from engine.loop.main import run
+from engine.loop.record import Record
+from engine.session import events as ev
 from engine.session.cookie import session_id
-from engine.session.locking import engine_of
+from engine.session.locking import Lock, engine_of
 from engine.session.samples import FILE
 from engine.session.settings import Limits
 from engine.work import sweep
@@ -117,6 +122,17 @@ def test_an_interrupt_leaves_the_work_of_an_engine_that_was_there(tmp_path: Path
         assert "rerun of run 1" in shown.stdout
         assert verb(lab, "abort").returncode == 0
         lab.wait(lambda s: s.jobs and s.jobs[0].outcome == "aborted")
+
+
+def test_a_wait_for_the_device_is_told_to_who_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lab = night(tmp_path / "toy")
+    waiting = _Waiting(lab.paths, "q1", Output())
+    with Lock(lab.paths.lock, "s1"), closing(Record(lab.paths)) as record:
+        record.write(ev.CommandQueued(at=1.0, id="q1", kind="rerun", args={"run": "1"}, by="ann"))
+        assert waiting.look() is None and not capsys.readouterr().err
+        record.write(ev.Delayed(at=2.0, text="GPU 0 has 40.0 GiB in use: ann's", trouble=True))
+        assert waiting.look() is None and waiting.look() is None
+    assert capsys.readouterr().err == "GPU 0 has 40.0 GiB in use: ann's\n", "once"
 
 
 def test_show_tells_what_a_run_wrote_made_harmless(story: Story, overnight: Overnight) -> None:

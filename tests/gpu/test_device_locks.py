@@ -54,6 +54,8 @@ def test_a_named_device_is_taken_or_refused_never_replaced(tmp_path: Path) -> No
         pick([BUSY, FREE], 5, "mar6", "s2", tmp_path)
     with pytest.raises(DeviceError, match="there: none"):
         pick([], 0, "mar6", "s2", tmp_path)
+    with pytest.raises(DeviceError, match=r"or an index of them\. GPU 2 cannot be used \(not available\)\."):
+        pick([BUSY, LOST], 2, "mar6", "s2", tmp_path)
     taken[1].release()
 
 
@@ -91,6 +93,13 @@ def test_the_folder_is_private_and_anything_else_in_its_place_is_refused(
     folder.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DeviceError, match="not a private folder"):
         locks_folder()
+
+
+def test_a_lock_that_cannot_be_made_is_told_however_the_device_is_chosen(tmp_path: Path) -> None:
+    lock_path("GPU-b", tmp_path).mkdir()
+    for wanted in ("auto", 1):
+        with pytest.raises(DeviceError, match=r"gpu-GPU-b.lock cannot be locked: Is a directory"):
+            pick([BUSY, FREE], wanted, "mar5", "s1", tmp_path)
 
 
 def test_a_uuid_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:

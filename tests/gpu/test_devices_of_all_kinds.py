@@ -9,7 +9,8 @@ import pytest
 
 from engine.gpu.locks import DeviceError, named, pick, visible
 from engine.gpu.nvml import Driver, Nvml
-from engine.gpu.samples import GpuSample, device_of
+from engine.gpu.samples import GpuSample, Snapshot, device_of
+from engine.gpu.watched import DeviceWatch
 from tests.gpu.standin import ERRORS, MIB, Binding, Card
 
 TWO = [GpuSample(index=0, uuid="GPU-aaaa", name="H100"), GpuSample(index=1, uuid="GPU-abbb", name="H100")]
@@ -40,6 +41,26 @@ def test_a_lost_device_hides_no_other() -> None:
     assert (lost.uuid, "GPU is lost" in (lost.name or ""), well.used_mb) == ("", True, 7)
     assert device_of([lost, well], "GPU-a") is None and device_of([lost, well], "GPU-b") == well
     assert nvml.trouble is None
+
+
+class FallenOff(Binding):
+    """Its first GPU fell off the bus: the driver has no handle for it and calls that an unknown error."""
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> Card:
+        if index == 0:
+            raise ERRORS["Unknown"]("Unknown Error")
+        return super().nvmlDeviceGetHandleByIndex(index)
+
+
+def test_a_device_of_which_the_driver_knows_nothing_hides_no_other() -> None:
+    nvml = Nvml(FallenOff(Card("GPU-a"), Card("GPU-b", used=7)))
+    lost, well = nvml.sample()
+    assert (lost.uuid, well.uuid, nvml.trouble) == ("", "GPU-b", None)
+    assert nvml.about().capabilities == {"GPU-b": (9, 0)} and nvml.trouble is None
+    watch = DeviceWatch("GPU-a", "mar5")
+    watch.see(Snapshot(at=0.0, gpus=Nvml(Binding(Card("GPU-a"))).sample()))
+    watch.see(Snapshot(at=1.0, gpus=nvml.sample(), trouble=nvml.trouble))
+    assert watch.lost, "it is the device, not the driver"
 
 
 def test_what_may_not_be_asked_is_none_and_the_rest_is_told() -> None:

@@ -255,6 +255,25 @@ def test_a_session_of_a_gpu_does_not_go_on_on_the_cpu_by_itself(
     assert len(lab.state().experiments) == 3
 
 
+def test_a_first_start_beside_a_broken_gpu_says_that_it_trains_on_the_cpu(tmp_path: Path, gpu: Binding) -> None:
+    gpu.cards[:] = [Card("GPU-1", lost=True)]
+    lab = Lab(tmp_path / "toy")
+    experiments(lab, 1)
+    (told,) = (text for _, text in lab.state().troubles if "trains on the CPU" in text)
+    assert told.startswith("GPU 0 cannot be used (not available: GPU is lost): it") and "doctor --only gpu" in told
+
+
+def test_auto_on_the_command_line_keeps_to_the_devices_that_the_shell_allows(
+    tmp_path: Path, gpu: Binding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu.cards.append(Card("GPU-2", used=9000))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    lab = Lab(tmp_path / "toy")
+    experiments(lab, 1, gpu="auto")
+    engine = lab.state().engine
+    assert engine is not None and engine.device == "GPU-2"
+
+
 def test_a_named_gpu_is_taken_by_uuid_or_refused_with_who_holds_it(tmp_path: Path, gpu: Binding) -> None:
     gpu.cards.append(Card("GPU-2", "NVIDIA A100"))
     lab = Lab(tmp_path / "toy")

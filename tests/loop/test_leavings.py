@@ -57,6 +57,16 @@ def test_a_withdrawn_champions_weights_go(tmp_path: Path) -> None:
     assert kept(lab.paths) == [f"{line[-2]:04d}.pt"]
 
 
+def test_what_a_killed_engines_trial_left_goes_at_the_next_start(tmp_path: Path) -> None:
+    lab = night(tmp_path / "toy", 1)
+    left = [lab.paths.run(2) / "final", lab.paths.run(2) / "trial-3" / "final"]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / "weights.pt").write_bytes(b"gigabytes")
+    run(lab.paths, jobs_only=True)
+    assert not any(folder.exists() for folder in left)
+
+
 def test_every_runs_samples_stay_with_it(tmp_path: Path) -> None:
     lab = night(tmp_path / "toy", 2)
     for experiment in lab.state().experiments:

@@ -59,13 +59,14 @@ def test_a_gpu_is_named_by_its_uuid_and_the_cpus_variables_stay_away() -> None:
     assert make(cpu=False)["CUDA_VISIBLE_DEVICES"] == "3"
 
 
-def test_of_the_shell_only_the_cap_of_memory_is_passed_on_and_only_to_a_gpu() -> None:
-    shell = {**BASE, "OVERNIGHT_VRAM_MB": "16000"}
+def test_of_the_shell_only_how_a_gpu_is_used_is_passed_on_and_only_to_one() -> None:
+    forced = {"OVERNIGHT_VRAM_MB": "16000", "OVERNIGHT_ATTENTION": "flex", "OVERNIGHT_DTYPE": "fp16"}
+    shell = {**BASE, **forced}
     given = {"python": "python", "seed": 1, "cookie": "s:1:1", "run": 1}
     on_gpu = trial_environment(shell, cpu=False, device="GPU-1", **given)  # type: ignore[arg-type]
     on_cpu = trial_environment(shell, cpu=True, **given)  # type: ignore[arg-type]
-    assert on_gpu["OVERNIGHT_VRAM_MB"] == "16000" and on_gpu["OVERNIGHT_DEVICE"] == "cuda"
-    assert "OVERNIGHT_VRAM_MB" not in on_cpu and "OVERNIGHT_DEVICE" not in on_cpu
+    assert forced.items() <= on_gpu.items() and on_gpu["OVERNIGHT_DEVICE"] == "cuda"
+    assert not forced.keys() & on_cpu.keys() and "OVERNIGHT_DEVICE" not in on_cpu
 
 
 def test_the_cache_follows_its_variable_then_xdg_then_home() -> None:

@@ -24,6 +24,7 @@ TOTAL = 81_559
         ("gpu_ecc", "NVRM: Xid (PCI:0000:3b:00): 48, pid=4711, name=python, DBE (double bit error)"),
         ("gpu_lost", "NVRM: Xid (PCI:0000:3b:00): 79, pid=4711, GPU has fallen off the bus."),
         ("gpu_lost", "RuntimeError: Unable to determine the device handle for GPU 0000:3B:00.0: GPU is lost."),
+        ("gpu_lost", "Unable to determine the device handle for GPU 0000:02:00.0: Unknown Error"),
         ("gpu_driver", "Failed to initialize NVML: Driver/library version mismatch"),
         (
             "gpu_driver",
@@ -44,6 +45,10 @@ TOTAL = 81_559
         ("gpu_library", "torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:2356"),
         ("gpu_library", "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"),
         ("no_gpu", "RuntimeError: No CUDA GPUs are available"),
+        ("no_gpu", "FAIL no GPU to train on, though this session has one: Error 101: invalid device ordinal"),
+        ("gpu_driver", "FAIL no GPU to train on, though this session has one: CUDA unknown error - this may be due"),
+        ("gpu_driver", "RuntimeError: Error 304: OS call failed or operation not supported on this OS"),
+        ("oom", "RuntimeError: Triton Error [CUDA]: out of memory"),
         ("cuda_error", "RuntimeError: CUDA error: an illegal memory access was encountered"),
         ("import_error", "ImportError: libcuda_helper.so: cannot open shared object file"),
         ("nan", "FAIL loss nan at step 12"),
