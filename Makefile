@@ -27,8 +27,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 run: $(VENV)/.installed
 	@$(BIN)/overnight demo
 
+# Two at a time, but for what reads a terminal's bytes and paints: beside other work it would see another moment.
+ALONE = tests/terminal tests/tui/test_sparing.py
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ALONE:%=--ignore=%)
+	@$(BIN)/python -m pytest $(ALONE)
 
 test-fast: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest tests/session tests/loop tests/work tests/researchers tests/gpu
