@@ -133,6 +133,7 @@ class Overview(msgspec.Struct, rename={"klass": "class"}):
     name: str = ""
     klass: Klass | None = None
     reachable: bool = True
+    revoked: bool = False
     trouble: str = ""
     now: float = 0.0
     members: list[Member] = []

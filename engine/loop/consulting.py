@@ -102,7 +102,8 @@ class Consulting:
         given = proposing.brief(self.record.state, effect.run, self.tree, settings)
         given = proposing.with_mend(given, experiment, effect.attempt, self.tree)
         editable = self.record.state.segments[-1].editable
-        return lambda: self._take_in(effect.run, proposing.mend(researcher, given, editable))
+        claim = self.swarm.claimer(self.record.state, effect.run)
+        return lambda: self._take_in(effect.run, proposing.mend(researcher, given, editable, claim))
 
     def reflection(self, effect: Reflect, settings: Settings) -> Work | None:
         """Tell whoever proposed it what came of it."""

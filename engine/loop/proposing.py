@@ -247,10 +247,14 @@ def with_mend(given: Brief, experiment: Experiment, attempt: int, tree: Tree) ->
     return msgspec.structs.replace(given, mend=about)
 
 
-def mend(researcher: Researcher, given: Brief, editable: tuple[str, ...]) -> Outcome:
-    """Ask for a mend of the crashed change, once; in the worker's thread. It keeps its description and its ASI."""
+def mend(researcher: Researcher, given: Brief, editable: tuple[str, ...], claim: Claimer | None = None) -> Outcome:
+    """Ask for a mend of the crashed change, once; in the worker's thread. It keeps its description and its ASI.
+
+    The mended code is another change: it is claimed in place of the crashed one, and where another member has claimed
+    or done it, there is nothing left to run.
+    """
     assert given.mend is not None
-    outcome, attempt = Outcome(), given.mend.attempt
+    outcome, attempt, answer = Outcome(), given.mend.attempt, Answer()
     usage: dict[str, float] = {}
     try:
         proposal = researcher.propose(given)
@@ -259,6 +263,9 @@ def mend(researcher: Researcher, given: Brief, editable: tuple[str, ...]) -> Out
         reasons = change.check(given.files, new, list(editable), allowed_imports(given.session), given.tried)
         if new == given.mend.files:
             reasons = ["the mend changes nothing"]
+        if not reasons and claim is not None:
+            answer = claim(given, proposal, new)
+            reasons = [answer.taken.partition(";")[0]] if answer.taken else []
     except ResearcherFailed as error:
         reasons, usage = [str(error)], error.usage
     except Exhausted as error:
@@ -270,7 +277,9 @@ def mend(researcher: Researcher, given: Brief, editable: tuple[str, ...]) -> Out
         outcome.events.append(ev.MendFailed(at=time.time(), run=given.run, attempt=attempt, reason=why, usage=usage))
         return outcome
     outcome.files = new  # all of them: the crashed change may have touched what the mend does not
-    outcome.events.append(_accepted(researcher.name, given, proposal, new, False, attempt))
+    outcome.events += [ev.ResearcherSaid(at=time.time(), run=given.run, text=text) for text in answer.said]
+    mended = _accepted(researcher.name, given, proposal, new, False, attempt)
+    outcome.events.append(msgspec.structs.replace(mended, claim=answer.claim, token=answer.token))
     return outcome
 
 

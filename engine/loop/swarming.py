@@ -6,7 +6,7 @@ Without a swarm every method does nothing.
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from statistics import stdev
 
 import msgspec
@@ -20,13 +20,16 @@ from engine.session import events as ev
 from engine.session import inbox
 from engine.session.settings import Settings
 from engine.session.state import Experiment, Job, State
-from engine.swarm.collective import ALONE, WHO, Account, Answer, Collective, Foreign, Intent, Standing
+from engine.swarm.collective import ALONE, WHO, Account, Answer, Collective, Foreign, Intent, Standing, words
 from engine.work import change
 from engine.work.jobs.verification import unsafe
 from engine.work.provenance import FILE, Provenance
 
 FLOOR = 0.0005
 """What a mere change of seed costs on a quiet machine, in the metric's unit, where the session has not measured it."""
+
+LATELY = 5
+"""Experiments whose topics are those of the session."""
 
 LEAVE_S, LEAVE_HURRY_S = 10.0, 1.0
 """How long an engine's end may wait for the last deliveries."""
@@ -56,9 +59,11 @@ class Swarming:
         return msgspec.structs.replace(given, done=hints.done, collective=hints.sections)
 
     def claimer(self, state: State, run: int) -> Claimer | None:
-        """What claims a proposal of `run`'s; None without a swarm."""
+        """What claims a proposal of `run`'s, or the mend of one; None without a swarm."""
         if self._swarm is None:
             return None
+        before = state.experiments[run - 1]
+        instead = ("", 0) if before.claim in ("", ALONE) else (before.claim, before.token)
         swarm, klass = self._swarm, klass_of(state, state.segments[-1], self._tree.paths.root)
 
         def claim(given: Brief, proposal: Proposal, new: dict[str, str]) -> Answer:
@@ -70,6 +75,7 @@ class Swarming:
                     base=change.fingerprint(given.files),
                     params=proposal.params,
                     description=proposal.description,
+                    instead=instead,
                 )
             )
 
@@ -94,12 +100,12 @@ class Swarming:
                     self._swarm.let_go(event.run, False)
                 else:
                     self._swarm.hold(event.run, event.claim, event.token)
-                self._mark(event.run, event.description, event.asi, "claimed", event.at)
+                self._mark(event, "claimed", event.at)
             elif isinstance(event, ev.ExperimentEnded):
                 ended = state.experiments[event.run - 1]
                 self._swarm.let_go(event.run, _tellable(ended) and ended.claim not in ("", ALONE))
                 if not _tellable(ended):
-                    self._mark(event.run, ended.description, ended.asi, "open", event.at)
+                    self._mark(ended, "open", event.at)
                 found += self._complete(state)
             elif isinstance(event, ev.JobEnded) and event.kind == "verify":
                 found += self._complete(state)
@@ -132,11 +138,11 @@ class Swarming:
         if self._swarm is not None:
             self._swarm.close(LEAVE_HURRY_S if hurry else LEAVE_S)
 
-    def _mark(self, run: int, description: str, asi: Mapping[str, str], state: str, at: float) -> None:
+    def _mark(self, of: ev.ChangeAccepted | Experiment, state: str, at: float) -> None:
         """Hypotheses that an experiment names are shown as being tried; a full disk costs the mark."""
         assert self._swarm is not None
         with contextlib.suppress(OSError):
-            self._swarm.mark(run, (description, *asi.values()), state, at)
+            self._swarm.mark(of.run, (of.description, *of.asi.values()), of.params, state, at)
 
     def _begin(self, state: State) -> list[ev.AnyEvent]:
         assert self._swarm is not None
@@ -237,6 +243,7 @@ class Swarming:
                 rerun=asked["verify"],
                 adopt=safe and settings.swarm.auto_adopt == "verified",
                 verify=safe and self._may_verify(state, settings),
+                topics=topics(state.of_segment()),
             )
         )
 
@@ -252,6 +259,12 @@ def _tellable(experiment: Experiment) -> bool:
     if experiment.phase != "ended" or not experiment.commit or not experiment.trials:
         return False
     return not {"aborted", "interrupted", "gpu_trouble", "base_withdrawn"} & set(experiment.flags)
+
+
+def topics(experiments: list[Experiment]) -> frozenset[str]:
+    """What was tried lately, in words: the constants that were changed, else the description, as insights have it."""
+    told = [" ".join(e.params) or e.description for e in experiments[-LATELY:] if not e.is_baseline]
+    return words(" ".join(told))
 
 
 def _noise(state: State) -> float:

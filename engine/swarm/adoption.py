@@ -33,12 +33,20 @@ def to_adopt(best: Row | None, standing: Standing, member: str, swarm: str) -> R
 
 
 def to_verify(queue: tuple[Row, ...], standing: Standing, swarm: Swarm, name: str) -> Foreign | None:
-    """The first result that waits for a re-run and that this session has not re-run yet. Errors: SwarmError."""
+    """The first result that waits for a re-run, that this session has not re-run yet, and that is no worse than what
+    the session measured itself: where nothing is verified yet all results wait, and most would not be the best.
+
+    Errors: SwarmError.
+    """
     if not standing.verify:
         return None
     for row in queue:
         if row.record.id not in standing.rerun:
             try:
+                metric = result_of(row, name).metric
+                own, direction = standing.metric, standing.klass.direction
+                if metric is None or (own is not None and better(own, metric, direction)):
+                    continue
                 return with_code(swarm, row, name)
             except SwarmError as error:
                 if error.code == "unreachable":

@@ -14,7 +14,8 @@ MOST_BYTES = 64 << 10
 LONGEST = 4000
 """Characters of one text."""
 JUMP = 0.1
-"""A gain above this over the class's best in one step is not believed but looked at (as `gate.jump`)."""
+"""A gain above this over the class's best in one step is not believed but looked at (as `gate.jump`); of a metric above
+1 it is this share, so that a short budget's first steps, or a metric in tokens a second, are no marvels."""
 LEAST_BPB = 0.5
 """Bits per byte of real text below this are not believed."""
 
@@ -148,7 +149,22 @@ def unbelievable(metric: float | None, direction: str, name: str, best: float | 
     if name == "val_bpb" and metric < LEAST_BPB:
         return f"val_bpb {metric:g} is below {LEAST_BPB:g}: no model reads text so well"
     gain = 0.0 if best is None else (best - metric if direction == "lower" else metric - best)
-    return f"a gain of {gain:.4f} in one step over the class's best" if gain > JUMP else ""
+    if best is None or gain <= leap(best):
+        return ""
+    return f"a gain of {gain:.4f} in one step over the class's best"
+
+
+def leap(metric: float) -> float:
+    """The largest gain over `metric` that is believed at once."""
+    return JUMP * max(1.0, abs(metric))
+
+
+def disbelieved(state: str, metric: float | None, name: str) -> bool:
+    """Whether a result says nothing of its code: re-runs refuted it, it repeats another, or no re-run could bear it
+    out. A jump that waits for its re-run is not meant: trying it anew would only double that."""
+    return state in ("refuted", "repeat") or (
+        state == "quarantined" and bool(unbelievable(metric, "lower", name, None))
+    )
 
 
 def _hash(value: str, name: str) -> None:

@@ -1,5 +1,6 @@
 """The seam between the loop and a swarm: what the loop asks of it. Nothing here waits for a hub longer than CLAIM_S."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -29,7 +30,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """A change that is about to be tried: fingerprints of the new code and of what it starts from."""
+    """A change that is about to be tried: fingerprints of the new code and of what it starts from.
+
+    `instead`: the run's own claim (and its token) that this one takes the place of, where a crash was mended.
+    """
 
     run: int
     klass: Klass
@@ -37,6 +41,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     base: str
     params: dict[str, tuple[str, str]]
     description: str
+    instead: tuple[str, int] = ("", 0)
 
 
 class Hints(msgspec.Struct, frozen=True):
@@ -92,6 +97,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Results that were adopted, or re-run, or wait for it."""
     adopt: bool
     verify: bool
+    topics: frozenset[str] = frozenset()
+    """`words` of what it tried lately."""
+
+
+def words(text: str) -> frozenset[str]:
+    """What a text is about: its words of four letters and more, names of constants among them."""
+    return frozenset(re.findall(r"\w{4,}", text.casefold()))
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -134,9 +146,11 @@ class Collective(Protocol):
         """Put an experiment and what was learnt by it into the outbox. Errors: OSError."""
         ...
 
-    def mark(self, run: int, said: Collection[str], state: str, at: float) -> None:
-        """Say what becomes of the hypotheses that a change's own words name: claimed as it begins, open again where it
-        came to nothing. Errors: OSError."""
+    def mark(
+        self, run: int, said: Collection[str], params: Mapping[str, tuple[str, str]], state: str, at: float
+    ) -> None:
+        """Say what becomes of the hypotheses that a change's own words cite, or that name the constants that it
+        changes: claimed as it begins, open again where it came to nothing. Errors: OSError."""
         ...
 
     def judge(

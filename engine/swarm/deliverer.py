@@ -8,12 +8,44 @@ from engine.swarm.outbox import Outbox
 
 FIRST_S, MOST_S = 1.0, 60.0
 """The wait after a failure, and where its doubling ends."""
-PASSING = ("rate", "unreachable")
+PASSING = ("rate", "unreachable", "timeout")
 """Refusals that are no answer: the same record is sent again later."""
 
 
+def deliver(
+    outbox: Outbox,
+    swarm: Swarm,
+    id: str,
+    told: Callable[[Stored], object],
+    refused: Callable[[str, SwarmError], object],
+) -> None:
+    """Send what waits, the oldest first, to the swarm that should be the one with this id.
+
+    Errors: SwarmError of the passing kind, OSError.
+    """
+    for path in outbox.waiting():
+        letter = outbox.read(path)
+        if letter is None:
+            continue
+        lost = False
+        try:
+            stored = swarm.publish(letter.record, letter.code)
+        except SwarmError as error:
+            if isinstance(error, Unreachable) or error.code in PASSING:
+                raise
+            if error.code in ("member", "signature") and swarm.connect().swarm != id == letter.record.swarm:
+                raise Unreachable("another swarm is there now") from error  # the own one may come back
+            lost = error.code != "replay"  # else a first sending arrived whose answer was lost, and the disk forgot
+            if lost:
+                refused(letter.record.kind, error)
+        else:
+            told(stored)
+        outbox.done(path, letter.record.id, lost)
+
+
 class Deliverer:
-    """`open` gives the swarm; `told` hears what was taken, `refused` what never will be, `away` of the link (""= up).
+    """`open` gives the swarm, whose id is `id`; `told` hears what was taken, `refused` what never will be, `away` of
+    the link ("" = up).
 
     `also` is called after each round in which the swarm answered: it reads what is new there.
     """
@@ -21,6 +53,7 @@ class Deliverer:
     def __init__(
         self,
         outbox: Outbox,
+        id: str,
         open: Callable[[], Swarm],
         told: Callable[[Stored], object],
         refused: Callable[[str, SwarmError], object],
@@ -28,7 +61,7 @@ class Deliverer:
         also: Callable[[Swarm], object],
         every_s: float = 15.0,
     ) -> None:
-        self.outbox, self._open = outbox, open
+        self.outbox, self._id, self._open = outbox, id, open
         self._told, self._refused, self._away, self._also, self._every_s = told, refused, away, also, every_s
         self._wake, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="swarm deliverer", daemon=True)
@@ -65,7 +98,7 @@ class Deliverer:
         """One try at everything; the wait before the next, 0 after a success."""
         try:
             swarm = self._open()
-            self._deliver(swarm)
+            deliver(self.outbox, swarm, self._id, self._told, self._refused)
             if not self._end.is_set():
                 self._also(swarm)
         except SwarmError as error:
@@ -76,20 +109,3 @@ class Deliverer:
             return min(MOST_S, max(FIRST_S, pause * 2))
         self._away("")
         return 0.0
-
-    def _deliver(self, swarm: Swarm) -> None:
-        """Errors: SwarmError of the passing kind, OSError."""
-        for path in self.outbox.waiting():
-            letter = self.outbox.read(path)
-            if letter is None:
-                continue
-            try:
-                stored = swarm.publish(letter.record, letter.code)
-            except SwarmError as error:
-                if isinstance(error, Unreachable) or error.code in PASSING:
-                    raise
-                if error.code != "replay":  # a first sending arrived whose answer was lost, and the disk forgot
-                    self._refused(letter.record.kind, error)
-            else:
-                self._told(stored)
-            self.outbox.done(path, letter.record.id)

@@ -44,6 +44,11 @@ class Holding:
                 self._given_back.append(lease)
         self._wake.set()
 
+    def forget(self, claim: str) -> None:
+        """Renew it no more: whoever asks gives it back by itself."""
+        with self._lock:
+            self._held = {what: lease for what, lease in self._held.items() if lease[0] != claim}
+
     def close(self) -> None:
         """Renew nothing more. What runs on at the next start is held again then."""
         self._ended = True

@@ -1,5 +1,6 @@
 """A session as a member of a swarm: `Collective` over a hub or a file, which may be away at any time."""
 
+import contextlib
 import queue
 import threading
 import time
@@ -50,7 +51,7 @@ class Member:
         self._lock = threading.Lock()
         self._holding = Holding(membership.lease_s, self._renew, self._release, self._lost)
         self._deliverer = Deliverer(
-            self.outbox, self._reach, self._told, self._refused, self._away, self._look, every_s
+            self.outbox, membership.swarm, self._reach, self._told, self._refused, self._away, self._look, every_s
         )
         self._deliverer.start()
 
@@ -64,7 +65,11 @@ class Member:
                 self._swarm = reach(own.where, self.key, CALL_S, own.swarm)
             return self._swarm
 
-    def _claim(self, id: str, change: Change, klass: Klass) -> Claimed:
+    def _claim(self, id: str, change: Change, klass: Klass, instead: tuple[str, int] = ("", 0)) -> Claimed:
+        if instead[0] and instead[0] != id:  # else the constants that both have would be taken, by ourselves
+            self._holding.forget(instead[0])
+            with contextlib.suppress(SwarmError):  # another's by now
+                self._release(*instead)
         at, member = time.time(), self.key.member
         said = calls.claiming(self.membership.swarm, member, id, at, change, klass)
         return self._reach().claim(member, change, klass, self.key.sign(said), id, at)
@@ -89,7 +94,7 @@ class Member:
         change = telling.change(intent.klass, intent.fingerprint, intent.base, params, intent.description)
         id = self.id("claim", intent.run, intent.fingerprint)
         try:
-            found = within(CLAIM_S, lambda: self._claim(id, change, intent.klass), self._too_late)
+            found = within(CLAIM_S, lambda: self._claim(id, change, intent.klass, intent.instead), self._too_late)
         except SwarmError as error:
             if isinstance(error, Unreachable):
                 self._quiet_until = time.monotonic() + AWAY_S
@@ -155,20 +160,24 @@ class Member:
         account = msgspec.structs.replace(account, best_of_class=reading.best_metric if reading else None)
         told = telling.records(account, self.membership.swarm, ids)
         said = [account.experiment.description, *account.experiment.asi.values()]
-        for about in telling.cited(said, (*reading.open_ids, *reading.claimed_ids) if reading else ()):
+        known = {**reading.open, **reading.claimed} if reading else {}
+        named = telling.cited(said, known) + telling.proposing(account.experiment.params, known)
+        for about in dict.fromkeys(named):
             tested = Hypothesis(text="tested", evidence=told[0].id, state="tested", about=about)
             at = account.experiment.ended_at
             told.append(telling.idea(ids("tested", about), self.membership.swarm, at, tested))
         for record in told:
             self._put(record, account.files if record.kind == "result" else None)
 
-    def mark(self, run: int, said: Collection[str], state: str, at: float) -> None:
+    def mark(
+        self, run: int, said: Collection[str], params: Mapping[str, tuple[str, str]], state: str, at: float
+    ) -> None:
         """See Collective."""
         reading = self._reading
         if reading is None:
             return
-        known = reading.open_ids if state == "claimed" else (*reading.open_ids, *reading.claimed_ids)
-        for about in telling.cited(said, known):
+        known = reading.open if state == "claimed" else {**reading.open, **reading.claimed}
+        for about in dict.fromkeys(telling.cited(said, known) + telling.proposing(params, known)):
             body = Hypothesis(text=state, evidence=f"run {run}", state=state, about=about)
             self._put(telling.idea(self.id(state, about, run), self.membership.swarm, at, body), None)
 
@@ -212,14 +221,14 @@ class Member:
         if standing is None:
             return
         own, id = self.key.member, self.membership.swarm
-        reading = self._reading = look(swarm, standing.klass, own, id)
+        reading = self._reading = look(swarm, standing.klass, own, id, standing.topics)
         body = to_adopt(reading.best, standing, own, id)
         if body is not None and reading.best is not None and reading.best.record.id not in self._to_adopt:
             self._to_adopt.add(reading.best.record.id)
             args = {"result": reading.best.record.id, "name": reading.best.name}
             self._wishes.put(Wish("adopt", args))
-        rows = tuple(row for row in reading.queue if row.record.id not in self._to_verify)
-        foreign = None if self._to_verify - standing.rerun else to_verify(rows, standing, swarm, id)  # one at a time
+        # one at a time, to its end: what its verdict lifts may stand above what waits
+        foreign = None if self._to_verify else to_verify(reading.queue, standing, swarm, id)
         if foreign is not None:
             self._wish_to_verify(foreign)
 
@@ -232,12 +241,12 @@ class Member:
         found = self._claim(id, change, foreign.klass)
         if found.state != "granted":
             return
-        self._to_verify.add(foreign.id)
         self._holding.hold(foreign.id, found.claim, found.token)
         try:
             self.codes.put(foreign.code, foreign.files)
         except OSError:
             return self._holding.let_go(foreign.id, False)  # a full disk: somebody else re-runs it
+        self._to_verify.add(foreign.id)
         args = {"result": foreign.id, "name": foreign.name, "code": foreign.code}
         args |= {"seeds": " ".join(map(str, fresh_seeds(foreign.seed))), "metric": repr(foreign.metric)}
         self._wishes.put(Wish("verify", args))

@@ -8,7 +8,7 @@ import msgspec
 
 from engine.swarm.records import Record
 
-DELIVERED = "delivered.log"
+DELIVERED, REFUSED = "delivered.log", " refused"
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -70,12 +70,20 @@ class Outbox:
             path.rename(path.with_suffix(".broken"))
             return None
 
-    def done(self, path: Path, id: str) -> None:
-        """It was delivered, or will never be taken. A full disk may forget it: then it is sent once more, and known
-        there."""
+    def refused(self) -> int:
+        """How many were not taken, for good."""
+        try:
+            done = (self.folder / DELIVERED).read_text(encoding="ascii", errors="replace").splitlines()
+        except OSError:
+            return 0
+        return len({line[:32] for line in done if line[32:] == REFUSED})
+
+    def done(self, path: Path, id: str, refused: bool = False) -> None:
+        """It was delivered, or will never be taken (`refused`). A full disk may forget it: then it is sent once more,
+        and known there."""
         try:
             with (self.folder / DELIVERED).open("a", encoding="ascii") as file:
-                file.write(f"{id}\n")
+                file.write(f"{id}{REFUSED if refused else ''}\n")
         except OSError:
             pass
         path.unlink(missing_ok=True)

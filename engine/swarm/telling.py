@@ -5,7 +5,7 @@ Everything comes from the journal, so that what a full disk kept from being writ
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -113,6 +113,19 @@ def cited(experiment_texts: Collection[str], open_ids: Collection[str]) -> list[
     """Those of the open hypotheses whose short id (8 digits) an experiment's own texts name."""
     named = {word for text in experiment_texts for word in re.findall(r"\b[0-9a-f]{8}\b", text)}
     return [id for id in open_ids if id[:8] in named]
+
+
+def proposing(params: Mapping[str, tuple[str, str]], ideas: Mapping[str, str]) -> list[str]:
+    """Those of the hypotheses (texts by id) that name this very change: each of its constants, with the new value."""
+    asked = params.items()
+    return [id for id, text in ideas.items() if params and all(_named(text, name, *values) for name, values in asked)]
+
+
+def _named(text: str, name: str, old: str, new: str) -> bool:
+    """Whether the value stands by itself; of `0.1→0.2 has helped: go on to 0.4` that is 0.4, or the whole `0.1→0.2`."""
+    free = rf"(?<![\w.→–]){re.escape(new)}(?![\w→–]|\.\d)"
+    there = re.search(rf"\b{re.escape(name)}\b", text) is not None
+    return there and (f" {old}→{new} " in f" {text} " or re.search(free, text) is not None)
 
 
 def _insight(account: Account, number: str) -> Insight | None:

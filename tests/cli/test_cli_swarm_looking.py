@@ -23,6 +23,8 @@ def lab(sessions: Path, tmp_path: Path) -> Lab:
         (("best", "--member", "nobody"), 4, "leaderboard"),
         (("hypotheses", "--mark", "0000", "dropped"), 4, "overnight swarm hypotheses lists them"),
         (("hypotheses", "--mark", "0000", "frob"), 2, "open, claimed, tested, dropped"),
+        (("hypotheses", "--add", "go wide", "--mark", "0000", "dropped"), 2, "one after the other"),
+        (("ask", " "), 2, "no words"),
         (("join", "http://127.0.0.1:1", "--code", "12 34"), 2, "8 digits"),
     ],
 )
@@ -48,6 +50,26 @@ def test_a_hypothesis_that_was_dropped_can_be_opened_again(overnight: Overnight,
     (one,) = overnight("swarm", "hypotheses", "--json", *own).json
     for state in ("dropped", "open"):
         assert overnight("swarm", "hypotheses", "--mark", one["id"][:8], state, *own).code == 0
-        assert [row["id"] for row in overnight("swarm", "hypotheses", "--state", state, "--json", *own).json] == [
-            one["id"]
-        ]
+        (found,) = overnight("swarm", "hypotheses", "--state", state, "--json", *own).json
+        assert (found["id"], found["state"]) == (one["id"], state)
+
+
+def test_who_joins_again_is_told_the_name_that_the_key_has(overnight: Overnight, lab: Lab) -> None:
+    own = ("-s", str(lab.story.paths.root))
+    assert overnight("swarm", "leave", *own).code == 0
+    said = overnight("swarm", "join", str(lab.file), "--name", "anna", *own)
+    assert said.code == 4 and "--name ann\n" in said.err
+    assert overnight("swarm", "join", str(lab.file), "--name", "ann", *own).code == 0
+
+
+def test_of_several_classes_each_result_is_told_with_its_class(overnight: Overnight, lab: Lab) -> None:
+    lab.fill()
+    lab.members["bob"].tell("on a big one", 0.9)
+    own = ("-s", str(lab.story.paths.root))
+    told = overnight("swarm", "best", "--all", *own).out.splitlines()
+    (big,) = (line for line in told if "on a big one" in line)
+    assert big.startswith("H100 80GB HBM3  ") and len({line[:24] for line in told}) == 2
+    places = overnight("swarm", "leaderboard", "--all", *own).out.splitlines()
+    assert {line[:24] for line in places} == {line[:24] for line in told}
+    assert overnight("swarm", "best", "--tier", ">48", *own).out.startswith("H100 80GB HBM3  ")
+    assert not overnight("swarm", "best", *own).out.startswith(lab.klass.gpu.removeprefix("NVIDIA "))

@@ -55,6 +55,18 @@ def test_foreign_text_is_whole_in_the_document_and_harmless_for_the_console(over
     assert "\x1b" not in swarmdata.overview(document).feed[0].text
 
 
+@pytest.mark.parametrize("hubbed", [False, True])
+def test_a_revoked_session_is_told_so_beside_what_it_knows(overnight: Overnight, lab: Lab, hubbed: bool) -> None:
+    with hub(lab.file.parent) as found:
+        if hubbed:
+            path = lab.story.paths.private / "swarm.json"
+            path.write_text(path.read_text(encoding="utf-8").replace(str(lab.file), found.url), encoding="utf-8")
+        assert not swarmdata.overview(told(overnight, lab)).revoked
+        lab.store.revoke("ann")
+        overview = swarmdata.overview(told(overnight, lab))
+    assert (overview.revoked, overview.reachable, overview.swarm) == (True, not hubbed, "lab")
+
+
 def test_a_swarm_that_does_not_answer_is_told_beside_what_the_session_knows(overnight: Overnight, lab: Lab) -> None:
     lab.file.rename(lab.file.with_suffix(".away"))
     document = told(overnight, lab)

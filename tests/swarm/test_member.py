@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from engine.session.state import State
-from engine.swarm import membership
+from engine.swarm import membership, telling
 from engine.swarm.api import Claimed, SwarmError, Unreachable
-from engine.swarm.collective import ALONE, CLAIM_S, Standing
+from engine.swarm.collective import ALONE, CLAIM_S, Standing, words
 from engine.swarm.member import Member
+from engine.swarm.records import Insight
 from engine.swarm.store.store import Store
 from tests.swarm.membering import KLASS, account, enlist, intent, make, member, until
 
@@ -219,19 +220,66 @@ def test_a_hypothesis_is_claimed_while_it_is_tried_open_again_where_that_came_to
     amy.tell(account(2, "wider", 0.99, asi={"next_action_hint": "go to 512"}))
     until(lambda: store.hypotheses())
     short = store.hypotheses()[0].record.id[:8]
-    bob.mark(3, (short,), "claimed", 30.0)
+    bob.mark(3, (short,), {}, "claimed", 30.0)
     assert not bob.known(), "what was never read is not marked"
     bob.stand(standing())
     until(lambda: short in str(bob.hints().sections))
-    bob.mark(3, ("nothing that is known",), "claimed", 30.0)
-    bob.mark(3, ("deeper", f"tests [{short}]"), "claimed", 30.0)
+    bob.mark(3, ("nothing that is known",), {}, "claimed", 30.0)
+    bob.mark(3, ("deeper", f"tests [{short}]"), {}, "claimed", 30.0)
     until(lambda: store.hypotheses(state="claimed") and short not in str(bob.hints().sections))
-    bob.mark(3, (f"tests [{short}]",), "open", 31.0)
+    bob.mark(3, (f"tests [{short}]",), {}, "open", 31.0)
     until(lambda: store.hypotheses(state="open") and short in str(bob.hints().sections))
-    bob.mark(4, (f"tests [{short}]",), "claimed", 32.0)
+    bob.mark(4, (f"tests [{short}]",), {}, "claimed", 32.0)
     until(lambda: store.hypotheses(state="claimed") and short not in str(bob.hints().sections))
     bob.tell(account(4, "512 wide", 0.98, asi={"hypothesis": f"[{short}] says so"}))
     until(lambda: [row.record.id[:8] for row in store.hypotheses(state="tested")] == [short])
+    amy.close()
+    bob.close()
+
+
+def test_a_hypothesis_is_claimed_and_tested_by_the_change_that_it_names_though_nobody_cites_it(tmp_path: Path) -> None:
+    file = tmp_path / "swarm.db"
+    store = make(file)
+    amy, bob = (member(store, file, tmp_path / name, name) for name in ("amy", "bob"))
+    amy.tell(account(2, "faster", 0.99, asi={"next_action_hint": "raising RATE 0.1→0.2 has helped: go on to 0.4"}))
+    bob.stand(standing())
+    until(lambda: "go on to 0.4" in str(bob.hints().sections))
+    for other in ({"RATE": ("0.3", "0.2")}, {"PACE": ("0.2", "0.4")}, {"RATE": ("0.2", "0.4"), "PACE": ("1", "2")}, {}):
+        bob.mark(3, ("something else",), other, "claimed", 30.0)
+    assert not bob.known()
+    params = {"RATE": ("0.3", "0.4")}
+    bob.mark(3, ("raise RATE",), params, "claimed", 30.0)
+    until(lambda: store.hypotheses(state="claimed") and "go on to 0.4" not in str(bob.hints().sections))
+    ended = account(3, "raise RATE", 0.98)
+    ended.experiment.params = params
+    bob.tell(ended)
+    until(lambda: store.hypotheses(state="tested"))
+    assert not store.hypotheses(state="claimed")
+    amy.close()
+    bob.close()
+
+
+def test_the_insights_on_what_a_session_tried_lately_stand_first_then_what_people_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "swarm.db"
+    store = make(file)
+    amy, bob = (member(store, file, tmp_path / name, name) for name in ("amy", "bob"))
+    amy.tell(account(2, "MATRIX_LR to 0.03", 0.99, asi={"learned": "the oldest of all"}))
+    until(lambda: store.insights())
+    amy._put(telling.idea("a" * 32, store.connect().swarm, 1.0, Insight(text="by hand", topic="depth")), None)
+    until(lambda: len(store.insights()) == 2)
+    for run in range(3, 15):
+        amy.tell(account(run, f"WIDTH to {run}", 0.99, asi={"learned": f"number {run}"}))
+    until(lambda: len(store.insights()) == 14)
+
+    def told() -> list[str]:
+        return [line for title, lines in bob.hints().sections if title.startswith("Insights") for line in lines]
+
+    bob.stand(standing())
+    until(lambda: told() and "by hand" in told()[0])
+    assert "number 14" in told()[1] and "the oldest of all" not in str(told())
+    bob.stand(standing(topics=words("lower MATRIX_LR again")))
+    until(lambda: "the oldest of all" in told()[0])
+    assert "by hand" in told()[1] and len(told()) == 8
     amy.close()
     bob.close()
 

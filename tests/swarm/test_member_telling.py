@@ -85,3 +85,15 @@ def test_a_hypothesis_is_cited_by_its_short_id() -> None:
     known = ["0123abcd" + "0" * 24, "ffff0000" + "1" * 24]
     assert telling.cited(["tests hypothesis [0123abcd], see there"], known) == known[:1]
     assert telling.cited(["0123abcde is another word"], known) == []
+
+
+def test_a_hypothesis_proposes_the_value_that_stands_by_itself_and_not_what_was_done_or_may_be() -> None:
+    def proposed(text: str, new: str, old: str = "0.3", name: str = "RATE") -> bool:
+        return telling.proposing({name: (old, new)}, {"a": text}) == ["a"]
+
+    text = "raising RATE 0.1→0.2 has helped (its range is 0.05–0.9): go on to 0.4"
+    assert proposed(text, "0.4") and not any(proposed(text, other) for other in ("0.2", "0.1", "0.05", "0.9", "0", "4"))
+    assert proposed("RATE 0.3→0.2 next", "0.2") and not proposed("RATE 0.1→0.2 next", "0.2")
+    assert proposed("untried for RATE: (0.9, 0.95), (0.7, 0.95)", "(0.7, 0.95)")
+    assert not proposed("LEARNING_RATE 0.4 is best", "0.4") and not proposed("try RATE 0.4.", "0.45")
+    assert proposed("try RATE 0.4.", "0.4") and telling.proposing({}, {"a": text}) == []

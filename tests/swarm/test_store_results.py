@@ -6,7 +6,7 @@ import pytest
 from engine.swarm.api import SwarmError
 from engine.swarm.code import hash_of
 from engine.swarm.keys import KeyPair
-from engine.swarm.records import Klass
+from engine.swarm.records import Change, Klass
 from engine.swarm.store.database import connect
 from engine.swarm.store.store import Limits, Store
 from tests.swarm.actor import KLASS, Actor, change, files, sha
@@ -112,6 +112,27 @@ def test_higher_is_better_where_the_contract_says_so(store: Store) -> None:
     assert ada.tell("jump", 4.0, klass=klass).state == "quarantined"
 
 
+def test_what_a_jump_is_goes_by_the_metrics_size(store: Store) -> None:
+    (ada,) = members(store, "ada")
+    for contract, best, fair, jump in (
+        ("bpb", 0.99, 0.891, 0.78),
+        ("short budget", 6.3, 5.7, 5.0),
+        ("loss", 40.0, 36.5, 32.0),
+    ):
+        klass = Klass(contract=sha(contract), gpu="cpu")
+        told = [
+            ada.tell(
+                f"{contract} {metric}", metric, klass=klass, change=changed(f"{contract} {metric}", klass.contract)
+            )
+            for metric in (best, fair, jump)
+        ]
+        assert [one.state for one in told] == ["reported", "reported", "quarantined"]
+
+
+def changed(text: str, contract: str) -> Change:
+    return msgspec.structs.replace(change(text), contract=contract)
+
+
 def test_forged_foreign_and_edited_records_are_refused(store: Store) -> None:
     ada, bob = members(store, "ada", "bob")
     record = ada.result("x", 0.9)
@@ -176,6 +197,18 @@ def test_what_a_revoked_member_said_stays_and_nothing_more_is_taken(store: Store
     refused(lambda: Actor(store, "ada", ada.key).join(store.invite()), "member")
 
 
+def test_the_ideas_of_a_revoked_member_are_handed_to_nobody_any_more(store: Store) -> None:
+    from engine.swarm.records import Hypothesis
+
+    ada, bob = members(store, "ada", "bob")
+    for one in (ada, bob):
+        one.say(f"{one.name} is wide awake")
+        store.publish(one.record(Hypothesis(text=f"{one.name} would go wide"), "hypothesis"))
+    store.revoke("ada")
+    assert [row.name for row in (*store.insights(), *store.hypotheses(), *store.ask("wide"))] == ["bob"] * 4
+    assert {entry["name"] for entry in store.feed()} == {"ada", "bob"}, "what was said stays"
+
+
 def test_best_is_of_a_class_a_tier_and_a_member(store: Store) -> None:
     ada, bob = members(store, "ada", "bob")
     small = Klass(contract=KLASS.contract, gpu="NVIDIA GeForce RTX 4090", vram_gb=24.0)
@@ -218,6 +251,23 @@ def test_any_text_may_be_asked_for(store: Store, text: str) -> None:
     assert len(store.ask("PLAIN")) == 1
 
 
+def test_a_question_of_many_words_finds_what_speaks_of_some_of_them_of_every_kind(store: Store) -> None:
+    from engine.swarm.records import Hypothesis
+
+    (ada,) = members(store, "ada")
+    ada.tell("raise MATRIX_LR", 0.9)
+    store.publish(ada.record(Hypothesis(text="MATRIX_LR and EMBEDDING_LR belong together"), "hypothesis"))
+    for number in range(6):
+        ada.say(f"MATRIX_LR {number}", topic="rates")
+    ada.say("a higher MATRIX_LR wants a warmup")
+    ada.say("of something else")
+    rows = store.ask("how much higher should MATRIX_LR be", limit=6)
+    assert rows[0].record.body["text"] == "a higher MATRIX_LR wants a warmup", "the most words first"
+    assert [row.record.kind for row in rows] == ["insight"] * 4 + ["hypothesis", "result"]
+    assert "of something else" not in [row.record.body.get("text") for row in store.ask("MATRIX_LR of rates")]
+    assert store.ask(" ") == []
+
+
 def test_numbers_that_no_column_holds_are_refused_in_words(store: Store) -> None:
     refused(lambda: store.feed(after=1 << 80), "bounds")
 
@@ -235,4 +285,5 @@ def test_an_insight_by_topic_and_a_hypothesis_by_its_state(store: Store) -> None
     store.publish(bob.record(Hypothesis(text="done", state="tested", about=first.id), "hypothesis"))
     assert [row.record.body["text"] for row in store.hypotheses(KLASS)] == ["urgent"]
     assert [row.record.body["text"] for row in store.hypotheses(KLASS, "tested")] == ["try SwiGLU"]
+    assert store.feed()[-1]["text"] == f"{first.id[:8]} is tested now: done", "a feed says which"
     refused(lambda: store.publish(bob.record(Hypothesis(text="x", about="0" * 32), "hypothesis")), "bounds")

@@ -64,6 +64,75 @@ def test_who_refutes_alone_is_not_the_last_word_and_a_second_one_is(store: Store
     assert [row.record.id for row in store.best(KLASS)] == [good]
 
 
+def test_a_change_whose_result_was_refuted_can_be_tried_by_others_until_its_author_is_borne_out(store: Store) -> None:
+    ada, bob, cyd, dan = members(store, "ada", "bob", "cyd", "dan")
+    of, alike = change("x", LR=("1", "2")), change("y", LR=("1", "2"))
+    id = ada.tell("x", 0.9, ada.claim(of), change=of).id
+    assert bob.claim(of).state == bob.claim(alike).state == "done"
+    judge(bob, id, "x", 0.95, 0.951)
+    assert ada.claim(of).state == "done", "nobody tries its own once more"
+    for wanted in (of, alike):
+        held = bob.claim(wanted)
+        assert held.state == "granted"
+        bob.release(held.claim, held.token)
+    judge(cyd, id, "x", 0.9001, 0.9)
+    assert bob.claim(of).state == bob.claim(alike).state == "done", "a second member is asked; nobody need try anew"
+    judge(dan, id, "x", 0.9001, 0.9)
+    again = bob.claim(alike)
+    assert (again.state, again.result) == ("done", id)
+
+
+def test_a_refuted_change_that_another_tries_and_tells_is_done_again(store: Store) -> None:
+    ada, bob, cyd = members(store, "ada", "bob", "cyd")
+    judge(bob, ada.tell("x", 0.9).id, "x", 0.95, 0.951)
+    mine = bob.tell("x", 0.95, bob.claim(change("x")), seed=2)
+    assert mine.state == "reported" and cyd.claim(change("x")).result == mine.id
+
+
+@pytest.mark.parametrize("metric", [0.01, 0.0, -1.0])
+def test_a_number_that_no_re_run_can_bear_out_keeps_nobody_from_the_change_and_a_jump_does(
+    store: Store, metric: float
+) -> None:
+    ada, bob, cyd = members(store, "ada", "bob", "cyd")
+    for claim in (ada.claim(change("x")), None):  # the second is a repeat of ada's own, of which nobody thinks more
+        assert ada.tell("x", metric, claim).state == ("quarantined" if claim else "repeat")
+        held = bob.claim(change("x"))
+        assert held.state == "granted"
+        bob.release(held.claim, held.token)
+    assert bob.tell("x", 0.95, bob.claim(change("x"))).state == "reported"
+    assert cyd.claim(change("x")).by == "bob"
+    assert ada.tell("jump", 0.7).state == "quarantined" and bob.claim(change("jump")).state == "done"
+
+
+def test_the_verdicts_of_a_revoked_member_count_no_more(store: Store) -> None:
+    ada, liar, second, cyd = members(store, "ada", "liar", "second", "cyd")
+    good = ada.tell("good", 0.9, ada.claim(change("good"))).id
+    judge(liar, good, "good", 0.97, 0.971)
+    false = second.tell("false", 0.85).id
+    judge(liar, false, "false", 0.85, 0.8501)
+    fair = ada.tell("fair", 0.92).id
+    judge(liar, fair, "fair", 0.92, 0.9201)
+    judge(cyd, fair, "fair", 0.9202, 0.9204)
+    jump = ada.tell("jump", 0.7).id
+    judge(liar, jump, "jump", 0.7, 0.7001)
+    assert store.best(KLASS)[0].record.id == jump and cyd.claim(change("good")).state == "granted"
+    (held,) = store.claims()
+    cyd.release(held.claim, held.token)
+    store.revoke("liar")
+    states = {row.record.id: (row.state, row.by) for row in store.results()}
+    assert states == {
+        good: ("reported", ""),
+        false: ("reported", ""),
+        fair: ("verified", "cyd"),
+        jump: ("quarantined", ""),
+    }
+    best = store.best(KLASS)[0]
+    assert best.record.id == fair and best.verified == pytest.approx(0.9203)
+    assert {row.record.id for row in store.queue(KLASS)} == {good, false, jump}, "others look again"
+    assert cyd.claim(change("good")).result == good
+    assert len(store.feed()) == 9, "what was said stays"
+
+
 def test_a_verified_result_stands_above_a_better_one_that_nobody_re_ran(store: Store) -> None:
     ada, bob = members(store, "ada", "bob")
     first = ada.tell("x", 0.92).id

@@ -224,6 +224,17 @@ async def test_a_swarm_that_is_away_is_said_with_since_when_and_what_waits(
         await until(pilot, lambda: screen.overview.reachable)
 
 
+async def test_a_revoked_session_is_told_that_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch)
+    lab = Lab(tmp_path)
+    lab.store.revoke("ann")
+    app = console(lab.story)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, pilot)
+        shown = " ".join((await settled(pilot, lambda: screen.overview.revoked)).split())
+        assert "This session was revoked" in shown, shown
+
+
 async def test_news_come_by_themselves_and_the_selected_line_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,3 +250,27 @@ async def test_news_come_by_themselves_and_the_selected_line_stays(
         lab.members["bob"].say("a new insight", topic="LR")
         await until(pilot, lambda: "a new insight" in screen_text(app))
         assert screen.part.selected is not None and screen.part.selected.key == before.key
+
+
+async def test_on_the_first_line_the_newest_stay_in_sight_but_not_under_who_reads_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried(monkeypatch)
+    lab = Lab(tmp_path)
+    lab.fill()
+    app = console(lab.story)
+
+    def selected(screen: SwarmScreen) -> str:
+        return "" if screen.part.selected is None else screen.part.selected.cells[-1][0]
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, pilot)
+        await pilot.press("3")
+        for number in range(20):  # more than fit
+            lab.members["bob"].say(f"insight {number}", topic="LR")
+        await until(pilot, lambda: selected(screen) == "insight 19" and screen.part.table.top == 0)
+        await pilot.press("enter")
+        await settled(pilot, lambda: screen.whole)
+        lab.members["bob"].say("one more", topic="LR")
+        await until(pilot, lambda: screen.overview.feed[0].text == "one more")
+        assert selected(screen) == "insight 19"

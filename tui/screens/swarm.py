@@ -53,16 +53,20 @@ class Part(Vertical):
         yield self.heading
         yield self.table
 
-    def take(self, overview: Overview, *, known: bool) -> None:
-        """Show its rows; without `known` ones there is nothing to say of them."""
+    def take(self, overview: Overview, *, known: bool, held: bool = False) -> None:
+        """Show its rows; without `known` ones there is nothing to say of them.
+
+        Who stands on the first row stays on the first as new ones come above it, unless the row is `held` to be read.
+        """
         entries = self.section.entries(overview)
         self.table.empty_text = self.section.empty if known else "not known"
         if entries != [self.source.record(index) for index in range(len(self.source))] or not entries:
+            first = self.table.cursor == 0 and not held
             self.source.replace(entries)
             self.table.reload()
-        if entries and not self._filled:
-            self._filled = True
-            self.table.action_move("start")  # by habit a table follows its end; here the newest stand first
+            if entries and (first or not self._filled):  # by habit a table follows its end; here the first rows count
+                self._filled = True
+                self.table.action_move("start")
         self.heading.say([(f"{self.number} {self.section.title}", "strong")], [(str(len(entries)), "strong")])
 
     @property
@@ -194,7 +198,8 @@ class SwarmScreen(FullScreen[None]):
             self._known_at = time.time() if new.reachable else self._known_at
         self._read_before = True
         for part in self.parts:
-            part.take(self.overview, known=self._known_at > 0 or part.section.id == "own")
+            there = self._known_at > 0 or part.section.id == "own"
+            part.take(self.overview, known=there, held=self.whole and part is self.part)
         self._say()
 
     # What is said
@@ -227,6 +232,9 @@ class SwarmScreen(FullScreen[None]):
         all = self.overview
         if self._problem:
             return fold_words([(" ! ", "warn"), (self._problem, "warn")], width, 3)
+        if all.revoked:
+            said = "This session was revoked: the swarm takes nothing more from it. The loop goes on alone."
+            return fold_words([(" ! ", "warn"), (said, "warn")], width, 3)
         if all.reachable and not all.alone_since:
             return []
         said = f"Alone {clock_time(all.alone_since)}" if all.alone_since else "The swarm does not answer"

@@ -38,9 +38,13 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 def run(args: argparse.Namespace, out: Output) -> int:
     """Show, add or mark."""
     if args.verb == "swarm ask":
+        if not " ".join(args.words).strip():
+            raise Usage("overnight swarm ask: there are no words to ask about")
         own = belonging(args)
         return _show(own, own.swarm.ask(" ".join(args.words)), out, "nobody has said anything of it yet")
     if args.add is not None:
+        if getattr(args, "mark", None):
+            raise Usage(f"overnight {args.verb}: --add and --mark are two things; say one after the other")
         return _add(args, out)
     own = belonging(args)
     klass = None if args.all else class_of(own.paths)

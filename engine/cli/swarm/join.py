@@ -49,9 +49,14 @@ def _join(args: argparse.Namespace, out: Output) -> int:
     key, path = membership.own_key(paths.private)
     swarm = membership.reach(where, key)
     name = args.name or (before.name if before else f"{operator()}-{paths.name}"[:32])
-    member = _admitted(swarm, where, key, name, args)
+    try:
+        member = _admitted(swarm, where, key, name, args)
+    except SwarmError as error:
+        if error.code != "member":
+            raise
+        raise SwarmError(f"{error}; a new one is made once {path} is moved away", error.code) from error
     if member is None:
-        said = f"a code is on its way to {args.email}; then: overnight swarm join {where} --code CODE"
+        said = f"a code is on its way to {args.email}; then: overnight swarm join {where} --code CODE -s {paths.name}"
         out.result({"waiting": True}, safe(said))
         return DONE
     if before is None:

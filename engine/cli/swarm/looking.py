@@ -60,6 +60,9 @@ def _results(args: argparse.Namespace, own: Belonging, klass: Klass | None, out:
             out.narrate("this class has one member: nobody else can verify its best")
     document = [rows.document(row, body) for row, body in good]
     lines = [rows.result_line(row, body) for row, body in good]
+    if args.all or (args.verb == "swarm best" and args.tier):
+        classes = (rows.class_words(body.klass.gpu, body.klass.contract) for _, body in good)
+        lines = [safe(f"{words}  {line}") for words, line in zip(classes, lines, strict=True)]
     name = "best" if args.verb == "swarm best" else "results"
     out.result({name: document, "class": None if klass is None else msgspec.to_builtins(klass)},
                rows.text(lines, "no results yet"))  # fmt: skip

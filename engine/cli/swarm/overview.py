@@ -9,10 +9,10 @@ import msgspec
 from engine.cli.output import Output, safe
 from engine.cli.swarm import rows
 from engine.cli.swarm.belonging import add_swarm, belonging, class_of, membership_of
-from engine.cli.swarm.standing import taken_and_given
+from engine.cli.swarm.standing import is_revoked, taken_and_given
 from engine.cli.trouble import DONE
 from engine.session.journal import read
-from engine.swarm.api import Lease, Member, Row, Swarm, Unreachable
+from engine.swarm.api import Lease, Member, Row, Swarm, SwarmError, Unreachable
 from engine.swarm.records import Hypothesis, Klass, Result
 
 MOST, FEED = 100, 300
@@ -64,12 +64,18 @@ def run(args: argparse.Namespace, out: Output) -> int:
     klass = class_of(paths, state)
     document: dict[str, Any] = {
         "session": paths.name, "swarm": membership.title, "where": membership.where, "name": membership.name,
-        "class": klass, **taken_and_given(paths, membership, state), "reachable": True, "trouble": "",
+        "class": klass, **taken_and_given(paths, membership, state), "reachable": True, "revoked": False,
+        "trouble": "",
     }  # fmt: skip
     try:
         document |= gathered(belonging(args).swarm, membership.swarm, membership.member, klass)
+        document["revoked"] = any(one["revoked"] for one in document["members"] if one["own"])
     except Unreachable as error:
         document |= {"reachable": False, "trouble": str(error)}
+    except SwarmError as error:
+        if not is_revoked(error):
+            raise
+        document |= {"reachable": False, "revoked": True, "trouble": str(error)}
     counts = ", ".join(f"{len(part)} {name}" for name, part in document.items() if name in _PARTS)
     out.result(document, safe(f"{membership.title}: {counts or document['trouble']}; --json has it all"))
     return DONE

@@ -32,8 +32,8 @@ def checked(rows: Iterable[Row], swarm: str) -> list[tuple[Row, Any]]:
 
 
 def document(row: Row, body: Any) -> dict[str, Any]:
-    """A row for --json: the record's body, and what the swarm knows of it."""
-    return {
+    """A row for --json: the record's body, and what the swarm knows of it; a state is the one of now."""
+    now = {
         "id": row.record.id,
         "kind": row.record.kind,
         "name": row.name,
@@ -44,8 +44,8 @@ def document(row: Row, body: Any) -> dict[str, Any]:
         "by": row.by,
         "decided": row.decided,
         "verified": row.verified,
-        **msgspec.to_builtins(body),
     }
+    return {**now, **{name: value for name, value in msgspec.to_builtins(body).items() if name not in now}}
 
 
 def result_line(row: Row, body: Result) -> str:
@@ -72,12 +72,17 @@ def lease_line(lease: Lease) -> str:
     return safe(f"{lease.claim[:SHORT]}  {state:<7}  {lease.name:<16}  {line(lease.description)}")
 
 
+def class_words(gpu: str, contract: str) -> str:
+    """A class in columns: `H100 80GB HBM3  1a2b3c4d`."""
+    return f"{gpu.removeprefix('NVIDIA ').removeprefix('GeForce '):<14}  {contract[:SHORT]}"
+
+
 def place_line(entry: dict[str, Any]) -> str:
     """A line of the leaderboard."""
     best = entry["verified"] if entry["verified"] is not None else entry["reported"]
     shown = "-" if best is None else f"{best:.6f}"
     state = "verified" if entry["verified"] is not None else "unverified" if best is not None else ""
-    told = f"{entry['gpu']:<12}  {entry['contract'][:SHORT]}  {shown:>10}  {state:<10}  {entry['name']:<16}"
+    told = f"{class_words(entry['gpu'], entry['contract'])}  {shown:>10}  {state:<10}  {entry['name']:<16}"
     return safe(f"{told}  {entry['results']} results, {entry['keeps']} kept")
 
 

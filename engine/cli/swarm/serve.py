@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return _invite(args, out)
     if args.verb.endswith("revoke"):
         member = _store(args).revoke(args.name)
-        out.result(member, safe(f"{member.name} is revoked: what it sent stays, nothing more is taken from it"))
+        out.result(member, safe(f"{member.name} is revoked: what it sent stays, and its verdicts count no more"))
         return DONE
     return _serve(args, out)
 

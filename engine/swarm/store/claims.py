@@ -12,8 +12,9 @@ from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Claimed, Lease, SwarmError
 from engine.swarm.canonical import digest
+from engine.swarm.checks import disbelieved
 from engine.swarm.records import Change
-from engine.swarm.schema import claims, members, results
+from engine.swarm.schema import claims, contracts, members, results
 from engine.swarm.store.clock import now
 
 MOST_HELD = 64
@@ -34,7 +35,7 @@ def take(connection: Connection, member: str, claim: str, change: Change, lease_
     Errors: SwarmError("rate") for a member who holds MOST_HELD others.
     """
     wanted = keys(change)
-    known = _blocked(connection, member, claim, wanted) or _done(connection, change)
+    known = _blocked(connection, member, claim, wanted) or _done(connection, member, change)
     if known is not None:  # most often nothing need be tried
         return known
     _few(connection, member, claim)
@@ -48,16 +49,23 @@ def take(connection: Connection, member: str, claim: str, change: Change, lease_
     return _blocked(connection, member, claim, wanted) or lost
 
 
-def _done(connection: Connection, change: Change) -> Claimed | None:
-    """Whether this code has a result: also one that was run alone while another held the claim."""
-    found = connection.execute(
-        select(results.c.id, members.c.name)
+def _done(connection: Connection, member: str, change: Change) -> Claimed | None:
+    """Whether this code has a result: also one that was run alone while another held the claim.
+
+    What another member said and nobody can believe keeps nobody from trying (see `checks.disbelieved`).
+    """
+    rows = connection.execute(
+        select(results.c.id, results.c.member, results.c.state, results.c.metric, members.c.name, contracts.c.metric
+               .label("named"))
         .join(members, members.c.id == results.c.member)
+        .join(contracts, contracts.c.contract == results.c.contract)
         .where(results.c.contract == change.contract, results.c.fingerprint == change.fingerprint)
         .order_by(results.c.seq)
-        .limit(1)
-    ).first()
-    return None if found is None else Claimed(state="done", by=found.name, result=found.id)
+    )  # fmt: skip
+    for row in rows:
+        if row.member == member or not disbelieved(row.state, row.metric, row.named):
+            return Claimed(state="done", by=row.name, result=row.id)
+    return None
 
 
 def _few(connection: Connection, member: str, claim: str) -> None:
@@ -142,6 +150,11 @@ def finish(connection: Connection, member: str, claim: str, token: int, change: 
     _held(connection, member, claim, token, keys(change))
     mine = and_(claims.c.claim == claim, claims.c.member == member)
     connection.execute(update(claims).where(mine).values(result=result))
+
+
+def undo(connection: Connection, result: str) -> None:
+    """What was done by a result that nobody can believe is free again."""
+    connection.execute(update(claims).where(claims.c.result == result).values(result="", until=literal(0.0)))
 
 
 def settle(connection: Connection, member: str, result: str, change: Change) -> None:

@@ -59,7 +59,7 @@ def _known(connection: Connection, name: str, key: str, email: str, machine: str
                 "this key was revoked; ask the swarm's owner for a new invitation, with a new key", "member"
             )
         if row.name != name:
-            raise SwarmError(f"this key belongs to {row.name} already; a key has one name", "name")
+            raise SwarmError(f"this key is {row.name}'s already; a key has one name: --name {row.name}", "name")
         return read(row)
     taken = connection.execute(select(members.c.id).where(func.lower(members.c.name) == name.lower())).first()
     if taken is not None:

@@ -15,7 +15,7 @@ from engine.swarm.records import Hypothesis, Insight, Record, Result, Verdict
 from engine.swarm.schema import codes, ideas, members, records, results, standings
 from engine.swarm.store import claims, verification
 from engine.swarm.store.clock import now
-from engine.swarm.store.ranking import agree, best_metric, score_of
+from engine.swarm.store.ranking import RANKED, agree, best_metric, score_of
 from engine.swarm.tiers import tier_of
 
 
@@ -53,25 +53,29 @@ def _result(
 ) -> Stored:
     agree(connection, body.klass)
     _keep_code(connection, body.code, files)
+    stands = results.c.state.in_(RANKED).label("stands")
     finished = connection.execute(
-        select(results.c.id)
+        select(results.c.id, stands)
         .where(results.c.contract == body.klass.contract, results.c.fingerprint == body.change.fingerprint)
         .where(results.c.gpu == body.klass.gpu, _stands(record.member))
+        .order_by(stands.desc())
         .limit(1)
-    ).scalar()
+    ).first()
     if body.claim:
         claims.finish(connection, record.member, body.claim, body.token, body.change, record.id)
     else:
         claims.settle(connection, record.member, record.id, body.change)
     state, reason = "reported", ""
     if finished is not None:
-        state, reason = "repeat", f"the same code has the result {finished} already"
+        state, reason = "repeat", f"the same code has the result {finished.id} already"
     elif body.status in ("crash", "checks_failed"):
         state = "failed"
     else:
         klass = body.klass
         reason = checks.unbelievable(body.metric, klass.direction, klass.metric, best_metric(connection, klass))
         state = "quarantined" if reason else state
+    if checks.disbelieved(state, body.metric, body.klass.metric) and not (finished and finished.stands):
+        claims.undo(connection, record.id)
     believed = body.metric if state == "reported" else None
     row = {
         "id": record.id,
@@ -100,7 +104,7 @@ def _stands(member: str) -> Any:
     """Results of which another of the same code is a repeat. One that failed or is not believed hides nobody else's: a
     broken machine, or a lie told first, must not keep honest measurements out of the ranking."""
     return or_(
-        results.c.state.in_(("reported", "verified")),
+        results.c.state.in_(RANKED),
         and_(results.c.member == member, results.c.state != "failed"),
     )
 

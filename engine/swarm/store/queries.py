@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Row
@@ -13,6 +13,8 @@ from engine.swarm.store.ranking import RANKED, metric_of
 
 MOST = 500
 """Rows of one answer."""
+ASKED = 8
+"""Words of a question that are looked for."""
 
 
 def _rows(connection: Connection, wanted: Select[Any]) -> list[Row]:
@@ -96,11 +98,12 @@ def several(connection: Connection, ids: list[str]) -> list[Row]:
 
 
 def _ideas(kind: str) -> Select[Any]:
+    """Those of members in good standing: a flood of words ends with its author's revocation, the feed keeps them."""
     return (
         select(records.c.record, records.c.stored, members.c.key, members.c.name, ideas.c.state)
         .join_from(ideas, records, records.c.id == ideas.c.id)
         .join(members, members.c.id == records.c.member)
-        .where(ideas.c.kind == kind)
+        .where(ideas.c.kind == kind, members.c.revoked == 0)
     )
 
 
@@ -133,14 +136,33 @@ def _has(column: Any, text: str) -> Any:
 
 
 def ask(connection: Connection, text: str, limit: int) -> list[Row]:
-    """What speaks of `text`: insights, hypotheses, then results, each the newest first."""
-    most = min(max(limit, 1), MOST)
-    found = insights(connection, text, None, most)
-    open_ones = _ideas("hypothesis").where(_has(ideas.c.text, text)).order_by(ideas.c.seq.desc()).limit(most)
-    found += _rows(connection, open_ones)
-    found += _rows(
-        connection, _results().where(_has(results.c.description, text)).order_by(results.c.seq.desc()).limit(most)
-    )
+    """What speaks of any word of `text`: insights, hypotheses, then results, none of them crowding out the others.
+
+    Of each kind those with the most of the words stand first, then the newest. Words of less than three letters count
+    only where there are no others.
+    """
+    most, every = min(max(limit, 1), MOST), list(dict.fromkeys(text.split()))
+    words = ([word for word in every if len(word) > 2] or every)[:ASKED]
+    if not words:
+        return []
+
+    def speaking(wanted: Select[Any], seq: Any, *columns: Any) -> list[Row]:
+        told = [or_(*(_has(column, word) for column in columns)) for word in words]
+        score = sum((case((one, 1), else_=0) for one in told[1:]), case((told[0], 1), else_=0))
+        return _rows(connection, wanted.where(or_(*told)).order_by(score.desc(), seq.desc()).limit(most))
+
+    kinds = [
+        speaking(_ideas("insight"), ideas.c.seq, ideas.c.topic, ideas.c.text),
+        speaking(_ideas("hypothesis"), ideas.c.seq, ideas.c.text),
+        speaking(_results(), results.c.seq, results.c.description),
+    ]
+    share = -(-most // len(kinds))
+    room = most - sum(len(rows[:share]) for rows in kinds)
+    found: list[Row] = []
+    for rows in kinds:
+        more = rows[share : share + max(0, room)]
+        room -= len(more)
+        found += [*rows[:share], *more]
     return found[:most]
 
 
@@ -234,4 +256,6 @@ def feed(connection: Connection, after: int, limit: int) -> list[dict[str, Any]]
 
 def _line(record: str) -> str:
     body = decoded(record).body
+    if about := str(body.get("about") or ""):
+        return f"{about[:8]} is {body.get('state')} now: {body.get('evidence') or body.get('text')}"[:300]
     return str(body.get("description") or body.get("text") or body.get("result") or "")[:300]

@@ -65,9 +65,12 @@ class Store:
             return members.invite(connection, uses, hours)
 
     def revoke(self, name: str) -> Member:
-        """Take nothing more from a member."""
+        """Take nothing more from a member; its verdicts count no more."""
         with transaction(self.engine, True) as connection:
-            return members.revoke(connection, name)
+            member = members.revoke(connection, name)
+            alone(connection)
+            verification.disown(connection, member)
+            return member
 
     # joining
 

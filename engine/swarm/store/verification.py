@@ -10,15 +10,17 @@ from math import sqrt
 from statistics import fmean
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+import msgspec
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Member, Stored, SwarmError
-from engine.swarm.checks import JUMP, unbelievable
-from engine.swarm.records import Klass, Record, Verdict
-from engine.swarm.schema import results, verdicts
+from engine.swarm.checks import leap, unbelievable
+from engine.swarm.records import Change, Klass, Record, Verdict
+from engine.swarm.schema import contracts, members, records, results, verdicts
+from engine.swarm.store import claims
 from engine.swarm.store.clock import now
-from engine.swarm.store.ranking import agree, best_score, score_of
+from engine.swarm.store.ranking import agree, best_metric, best_score, score_of
 
 SIGMAS = 3.0
 FLOOR, CEILING = 0.0005, 0.02
@@ -50,7 +52,7 @@ def judge(connection: Connection, by: Member, record: Record, body: Verdict) -> 
     squares = sum((metric - mean) ** 2 for metric in body.metrics)
     sigma = noise(connection, body.klass, row.metric, squares, len(body.metrics))
     worse = score_of(mean, body.klass.direction) - score_of(row.metric, body.klass.direction)
-    if -worse > JUMP:
+    if -worse > leap(row.metric):
         raise SwarmError(f"re-runs that are {-worse:.4f} better than the result itself prove nothing", "verdict")
     accepted = accepts(row.metric, mean, sigma, len(body.metrics), body.klass.direction)
     clock = now(connection)
@@ -62,8 +64,14 @@ def judge(connection: Connection, by: Member, record: Record, body: Verdict) -> 
         f"{by.name} measured {mean:.6f} over {len(body.metrics)} seeds, noise {sigma:.6f}:"
         f" {'agrees' if accepted else 'the claim is too good'}"
     )
-    state = _settle(connection, body, by, reason)
+    state = _settle(connection, row, body.klass, by.name, reason)
     return Stored(id=record.id, state=state, reason=reason)
+
+
+def _change(connection: Connection, result: str) -> Change:
+    """The change that a stored result is of."""
+    text = connection.execute(select(records.c.record).where(records.c.id == result)).scalar_one()
+    return msgspec.convert(msgspec.json.decode(text, type=Record).body["change"], Change)
 
 
 def accepts(claimed: float, mean: float, sigma: float, trials: int, direction: str) -> bool:
@@ -83,23 +91,55 @@ def noise(connection: Connection, klass: Klass, metric: float, squares: float = 
     return min(CEILING * abs(metric), max(FLOOR * abs(metric), pooled))
 
 
-def _settle(connection: Connection, body: Verdict, by: Member, reason: str) -> str:
-    """The result's state by the majority of its verdicts; in doubt it is set aside."""
-    rows = connection.execute(select(verdicts).where(verdicts.c.result == body.result)).all()
+def disown(connection: Connection, member: Member) -> None:
+    """Verdicts of a revoked member count no more: what they decided is decided anew by those of others, or is as it was
+    before anybody looked. Their signed records stay."""
+    mine = verdicts.c.member == member.id
+    ids = select(verdicts.c.result).where(mine)
+    rows = connection.execute(select(results).where(results.c.id.in_(ids)).order_by(results.c.seq)).all()
+    connection.execute(update(results).where(results.c.id.in_(ids)).values(score=None, verified=None))
+    connection.execute(delete(verdicts).where(mine))
+    for row in rows:
+        known = connection.execute(select(contracts).where(contracts.c.contract == row.contract)).one()
+        klass = Klass(contract=row.contract, gpu=row.gpu, metric=known.metric, direction=known.direction)
+        last = (
+            select(members.c.name)
+            .join(verdicts, verdicts.c.member == members.c.id)
+            .where(verdicts.c.result == row.id)
+            .order_by(verdicts.c.stored.desc())
+            .limit(1)
+        )
+        by = connection.execute(last).scalar() or ""
+        _settle(connection, row, klass, by, f"the verdict of {member.name}, who was revoked, counts no more")
+
+
+def _settle(connection: Connection, result: Any, klass: Klass, by: str, reason: str) -> str:
+    """The state of `result`, a row, by the majority of its verdicts; in doubt it is set aside, and without any left it
+    is what it was at first. What is refuted can be claimed again."""
+    rows = connection.execute(select(verdicts).where(verdicts.c.result == result.id)).all()
     for_it = [row for row in rows if row.accepted]
     against = len(rows) - len(for_it)
     state = "verified" if len(for_it) > against else "refuted" if against > len(for_it) else "quarantined"
     trials = sum(row.trials for row in for_it)
     mean = sum(row.mean * row.trials for row in for_it) / trials if trials else None
+    ranked = mean if state == "verified" else None
+    if not rows:
+        doubt = unbelievable(result.metric, klass.direction, klass.metric, best_metric(connection, klass))
+        state, reason = ("quarantined", doubt) if doubt else ("reported", reason)
+        ranked = None if doubt else result.metric
     changed = {
         "state": state,
         "reason": reason,
-        "decided_by": by.name,
+        "decided_by": by,
         "decided": now(connection),
         "verified": mean if state == "verified" else None,
-        "score": score_of(mean, body.klass.direction) if state == "verified" and mean is not None else None,
+        "score": None if ranked is None else score_of(ranked, klass.direction),
     }
-    connection.execute(update(results).where(results.c.id == body.result).values(changed))
+    connection.execute(update(results).where(results.c.id == result.id).values(changed))
+    if state == "refuted":
+        claims.undo(connection, result.id)
+    elif result.state == "refuted":  # it is done after all
+        claims.settle(connection, result.member, result.id, _change(connection, result.id))
     return state
 
 

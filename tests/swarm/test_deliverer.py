@@ -1,0 +1,85 @@
+"""What the outbox's letters meet: refusals that pass, refusals for good, and another swarm at the same address."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.swarm.api import Stored, SwarmError, Unreachable
+from engine.swarm.deliverer import deliver
+from engine.swarm.outbox import Letter, Outbox
+from engine.swarm.records import Insight, Record
+from engine.swarm.store.store import Store
+from tests.swarm.actor import Actor
+from tests.swarm.crowd import members, refused
+from tests.swarm.membering import make
+
+
+class Refusing:
+    """A store that takes no record."""
+
+    def __init__(self, store: Store, code: str) -> None:
+        self.store, self.code = store, code
+
+    def publish(self, record: Record, code: dict[str, str] | None = None) -> Stored:
+        raise SwarmError("no", self.code)
+
+    def connect(self) -> object:
+        return self.store.connect()
+
+
+def box(folder: Path, by: Actor) -> Outbox:
+    found = Outbox(folder / "outbox")
+    found.put(Letter(by.record(Insight(text="learnt"), "insight")))
+    return found
+
+
+def sent(outbox: Outbox, swarm: object, own: Store) -> Callable[[], None]:
+    id = own.connect().swarm
+    return lambda: deliver(outbox, swarm, id, lambda _: None, lambda kind, why: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", ["timeout", "rate"])
+def test_what_came_too_slowly_or_too_often_is_sent_again(tmp_path: Path, code: str) -> None:
+    store = make(tmp_path / "swarm.db")
+    outbox = box(tmp_path, members(store, "amy")[0])
+    refused(sent(outbox, Refusing(store, code), store), code)
+    assert len(outbox.waiting()) == 1 and outbox.refused() == 0
+    sent(outbox, store, store)()
+    assert not outbox.waiting() and len(store.insights()) == 1
+
+
+def test_another_swarm_at_the_same_address_gets_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    own, other = make(tmp_path / "own.db"), make(tmp_path / "other.db")
+    (amy,) = members(own, "amy")
+    outbox = box(tmp_path, amy)
+    with pytest.raises(Unreachable, match="another swarm"):
+        sent(outbox, other, own)()
+    Actor(other, "amy", amy.key).join(other.invite())  # known there too: the record is still of the other swarm
+    with pytest.raises(Unreachable, match="another swarm"):
+        sent(outbox, other, own)()
+    assert len(outbox.waiting()) == 1
+    sent(outbox, own, own)()
+    assert not outbox.waiting() and len(own.insights()) == 1
+
+
+def test_what_is_refused_for_good_is_counted_and_not_sent_again(tmp_path: Path) -> None:
+    store = make(tmp_path / "swarm.db")
+    (amy,) = members(store, "amy")
+    outbox = box(tmp_path, amy)
+    store.revoke("amy")
+    sent(outbox, store, store)()
+    assert not outbox.waiting() and outbox.refused() == 1
+    again = Outbox(outbox.folder)
+    assert len(again.known()) == 1 and again.refused() == 1
+
+
+def test_what_was_left_over_for_a_swarm_that_was_left_does_not_hold_up_the_next_one(tmp_path: Path) -> None:
+    old, new = make(tmp_path / "old.db"), make(tmp_path / "new.db")
+    (amy,) = members(old, "amy")
+    outbox = box(tmp_path, amy)
+    later = Actor(new, "amy", amy.key)
+    later.join(new.invite())
+    outbox.put(Letter(later.record(Insight(text="learnt later"), "insight")))
+    sent(outbox, new, new)()
+    assert not outbox.waiting() and outbox.refused() == 1 and len(new.insights()) == 1
