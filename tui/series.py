@@ -14,6 +14,10 @@ class Point(NamedTuple):
     y: float
 
 
+MOST = 1e300
+"""Larger values have no place on a scale: their differences overflow."""
+
+
 class Span(NamedTuple):
     """A closed range of values, never empty: `high > low`."""
 
@@ -66,7 +70,7 @@ def staircase(kept: Iterable[Point], end: float, *, lower: bool = True) -> list[
 
 def span_of(values: Iterable[float], *, pad: float = 0.0) -> Span:
     """The range of the finite values, widened by the share `pad` on both sides; a single value gets room around it."""
-    finite = [value for value in values if math.isfinite(value)]
+    finite = [value for value in values if abs(value) <= MOST]
     if not finite:
         return Span(0.0, 1.0)
     low, high = min(finite), max(finite)
@@ -78,7 +82,7 @@ def span_of(values: Iterable[float], *, pad: float = 0.0) -> Span:
 
 def robust_span(values: Sequence[float], must: Iterable[float] = (), *, reach: float = 8.0) -> Span:
     """A range that one wild value does not flatten: values within `reach` MADs of the median, and all of `must`."""
-    finite = sorted(value for value in values if math.isfinite(value))
+    finite = sorted(value for value in values if abs(value) <= MOST)
     if not finite:
         return span_of(must, pad=0.05)
     middle = finite[len(finite) // 2]

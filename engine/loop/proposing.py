@@ -13,6 +13,7 @@ from engine.researchers.base import Brief, Exhausted, Mend, Message, Proposal, R
 from engine.researchers.search.lessons import result_text
 from engine.session import events as ev
 from engine.session.carriage import collapse_text
+from engine.session.fingerprint import fingerprint
 from engine.session.inert import inert
 from engine.session.settings import Settings
 from engine.session.state import Experiment, State, better
@@ -234,7 +235,7 @@ def _constants(old: dict[str, str], new: dict[str, str]) -> dict[str, tuple[str,
         found |= changed
         if changed:
             back[name] = set_constants(new[name], {key: before for key, (before, _) in changed.items()})
-    return found if change.fingerprint(back) == change.fingerprint(old) else {}
+    return found if fingerprint(back) == fingerprint(old) else {}
 
 
 def with_mend(given: Brief, experiment: Experiment, attempt: int, tree: Tree) -> Brief:
@@ -298,7 +299,7 @@ def _accepted(
         run=given.run,
         description=description[:500],
         asi={**proposal.asi, **({"flagged": flagged} if flagged else {})},
-        fingerprint=change.fingerprint(new),
+        fingerprint=fingerprint(new),
         params=proposal.params,
         net_lines=change.net_lines(given.files, new),
         usage=proposal.usage,

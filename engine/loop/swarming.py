@@ -18,10 +18,10 @@ from engine.loop.tree import Tree
 from engine.researchers.base import Brief, Proposal
 from engine.session import events as ev
 from engine.session import inbox
+from engine.session.fingerprint import fingerprint
 from engine.session.settings import Settings
 from engine.session.state import Experiment, Job, State
 from engine.swarm.collective import ALONE, WHO, Account, Answer, Collective, Foreign, Intent, Standing, words
-from engine.work import change
 from engine.work.jobs.verification import unsafe
 from engine.work.provenance import FILE, Provenance
 
@@ -71,8 +71,8 @@ class Swarming:
                 Intent(
                     run=run,
                     klass=klass,
-                    fingerprint=change.fingerprint(new),
-                    base=change.fingerprint(given.files),
+                    fingerprint=fingerprint(new),
+                    base=fingerprint(given.files),
                     params=proposal.params,
                     description=proposal.description,
                     instead=instead,
@@ -190,8 +190,8 @@ class Swarming:
             segment=segment,
             klass=klass_of(state, segment, self._tree.paths.root, memory),
             files=files,
-            fingerprint=change.fingerprint(files),
-            base=change.fingerprint(base),
+            fingerprint=fingerprint(files),
+            base=fingerprint(base),
             settings={
                 "gate": experiment.gate.kind,
                 "researcher": experiment.researcher,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from engine.work.change import fingerprint
+from engine.session.fingerprint import fingerprint
 from engine.work.constants import ConstantError, changed_constants, set_constants
 
 

@@ -1,60 +1,19 @@
-"""What a change is: its fingerprint, its size in lines of code, and the reasons why it cannot be tried. Pure."""
+"""What a change is: its size in lines of code, and the reasons why it cannot be tried. Pure."""
 
 from __future__ import annotations
 
 import ast
-import hashlib
 import io
 import sys
 import tokenize
-import warnings
 from collections.abc import Collection, Mapping
 
+from engine.session.fingerprint import BOM, DOCUMENTED, docstring, fingerprint, parse
 from engine.work import cheats
-from engine.work.constants import BOM
 
 MOST_BYTES = 1 << 20
 """Of an editable file: it stands whole in every later prompt, and is kept in git for ever."""
 _LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-def fingerprint(files: Mapping[str, str]) -> str:
-    """SHA-256 (hex) of what the files do: of Python the syntax tree without docstrings, of others the text.
-
-    Comments, layout and the way a number is written make no difference. An empty file counts as none.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        if files[name]:
-            digest.update(f"{name}\0{_normal(name, files[name])}\0".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _normal(name: str, text: str) -> str:
-    if not name.endswith(".py"):
-        return text
-    try:
-        tree = _parse(text)
-        for node in ast.walk(tree):
-            if isinstance(node, _DOCUMENTED) and _docstring(node) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
-        return ast.dump(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return text
-
-
-def _parse(text: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an odd escape in a proposal is not the operator's to read
-        return ast.parse(text.removeprefix(BOM))
-
-
-def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.Expr | None:
-    first = node.body[0] if node.body else None
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        return first
-    return None
 
 
 def net_lines(old: Mapping[str, str], new: Mapping[str, str]) -> int:
@@ -70,8 +29,8 @@ def _code_lines(name: str, text: str) -> int:
         for token in tokenize.generate_tokens(io.StringIO(text.removeprefix(BOM)).readline):
             if token.type not in _LAYOUT:
                 lines.update(range(token.start[0], token.end[0] + 1))
-        for node in ast.walk(_parse(text)):
-            if isinstance(node, _DOCUMENTED) and (doc := _docstring(node)):
+        for node in ast.walk(parse(text)):
+            if isinstance(node, DOCUMENTED) and (doc := docstring(node)):
                 lines.difference_update(range(doc.lineno, (doc.end_lineno or doc.lineno) + 1))
         return len(lines)
     except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError):
@@ -128,7 +87,7 @@ def _file_reasons(name: str, text: str, known: set[str], allowed: frozenset[str]
     if not name.endswith(".py"):
         return []
     try:
-        tree = _parse(text)
+        tree = parse(text)
     except SyntaxError as error:
         shown = f": {error.text.strip()}" if error.text and error.text.strip() else ""
         return [f"{name}, line {error.lineno or 1}: does not parse: {error.msg}{shown}"]
@@ -163,7 +122,7 @@ def _imports_of(files: Mapping[str, str]) -> set[str]:
     for name, text in files.items():
         if name.endswith(".py"):
             try:
-                found.update(_imports(_parse(text)))
+                found.update(_imports(parse(text)))
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue
     return found

@@ -17,10 +17,10 @@ from typing import Literal
 
 import msgspec
 
+from engine.session.fingerprint import BOM
 from engine.work import cheats_flow as flow
 from engine.work.cheats_names import Names
 from engine.work.cheats_signs import Sign, signs
-from engine.work.constants import BOM
 
 MOST = 6
 """Findings told of one change: who is told six things has enough to mend."""

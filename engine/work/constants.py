@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Mapping
 
-BOM = "\ufeff"
-"""A byte order mark: allowed before a Python file, and no part of its text."""
+from engine.session.fingerprint import BOM
+
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 

@@ -22,7 +22,7 @@ from engine.researchers.search.sources import arrows, describe, sources
 from engine.researchers.search.steps import NEAR, apart, at
 from engine.session import metrics
 from engine.session.assets import assets_dir
-from engine.work.change import fingerprint
+from engine.session.fingerprint import fingerprint
 from engine.work.environment import trial_environment
 from tests.researchers.playing import Play
 

@@ -68,7 +68,10 @@ def test_a_closed_terminal_does_not_touch_a_daemon(lab: Lab) -> None:
     """The starter runs on a terminal of its own, which is closed under it."""
     command = [*FRONT, "start", "-s", str(lab.root)]
     main, side = pty.openpty()
-    script = "import subprocess, sys; subprocess.run(sys.argv[1:]); print('started', flush=True); sys.stdin.read()"
+    script = (
+        "import signal, subprocess, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); subprocess.run(sys.argv[1:]);"
+        " print('started', flush=True); sys.stdin.read()"
+    )  # of a suite that runs under nohup all children ignore it
     starter = subprocess.Popen(
         [sys.executable, "-c", script, *command], env=ENV, stdin=side, stdout=side, stderr=side, start_new_session=True
     )

@@ -9,9 +9,9 @@ import msgspec
 from engine.researchers.base import Brief, Message, Proposal
 from engine.researchers.search.searcher import Search
 from engine.researchers.search.values import Value, read
+from engine.session.fingerprint import fingerprint
 from engine.session.settings import Gate, Metric, Settings
 from engine.session.state import Experiment, Trial
-from engine.work.change import fingerprint
 from engine.work.constants import read_constants
 
 TRAIN = '''"""A tiny train.py."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from engine.session.fingerprint import fingerprint
 from engine.swarm import calls
 from engine.swarm.api import Claimed, Stored, Swarm
 from engine.swarm.code import hash_of
@@ -24,12 +25,14 @@ def sha(text: str) -> str:
 
 def files(text: str) -> dict[str, str]:
     """The code of an experiment."""
-    return {"train.py": f"# {text}\n"}
+    return {"train.py": f"CHANGE = {text!r}\n"}
 
 
 def change(text: str, base: str = "base", **params: tuple[str, str]) -> Change:
     """A change that is known by `text`."""
-    return Change(contract=CONTRACT, fingerprint=sha(text), base=sha(base), params=params, description=text)
+    return Change(
+        contract=CONTRACT, fingerprint=fingerprint(files(text)), base=sha(base), params=params, description=text
+    )
 
 
 class Actor:

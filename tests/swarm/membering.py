@@ -4,17 +4,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.session.fingerprint import fingerprint
 from engine.session.paths import SessionPaths
 from engine.session.settings import Gate, Metric, Run
 from engine.session.state import Experiment, Segment, Trial
 from engine.swarm import calls, membership
 from engine.swarm.collective import Account, Intent
-from engine.swarm.keys import KeyPair
 from engine.swarm.member import Member
 from engine.swarm.membership import Membership
 from engine.swarm.records import Klass
 from engine.swarm.store.database import connect
 from engine.swarm.store.store import Store
+from tests.swarm.actor import files
 
 KLASS = Klass(contract="c" * 64, gpu="cpu")
 SEGMENT = Segment(0, "toy", Metric(), Run(), ("train.py",), {}, "0" * 40, "", 0.0)
@@ -55,8 +56,8 @@ def member(store: Store, file: Path, root: Path, name: str, every_s: float = 0.0
 
 
 def print_of(text: str) -> str:
-    """A made-up fingerprint."""
-    return KeyPair.make().member if not text else text.encode().hex().ljust(64, "0")[:64]
+    """The fingerprint of an experiment's code."""
+    return fingerprint(files(text))
 
 
 def intent(run: int, what: str, base: str = "start", params: dict[str, tuple[str, str]] | None = None) -> Intent:
@@ -75,8 +76,7 @@ def account(
         status="crash" if metric is None else "keep", metric=metric, ended_at=20.0, claim=claim, token=token,
         asi=asi or {}, trials=[Trial(1, "1" * 40, 1337, "candidate", "", 11.0, "ok", metric)],
     )  # fmt: skip
-    files = {"train.py": f"# {what}\n"}
     return Account(
-        experiment=experiment, segment=SEGMENT, klass=KLASS, files=files, fingerprint=print_of(what),
+        experiment=experiment, segment=SEGMENT, klass=KLASS, files=files(what), fingerprint=print_of(what),
         base=print_of("start"),
     )  # fmt: skip

@@ -128,6 +128,16 @@ class TestRefused:
         moved = msgspec.structs.replace(record, swarm=amy.id)
         refused(lambda: amy.swarm.publish(moved, files("elsewhere")), "signature")
 
+    def test_other_code_under_the_fingerprint_of_a_change_that_somebody_will_try(
+        self, amy: Actor, mallory: Actor
+    ) -> None:
+        junk = mallory.result("junk", 1.3, change=change("worth trying"))
+        said = refused(lambda: mallory.swarm.publish(junk, files("junk")), "code")
+        assert "fingerprint" in said
+        claimed = amy.claim(change("worth trying"))
+        assert claimed.state == "granted", "nobody has done it"
+        amy.release(claimed.claim, claimed.token)
+
     def test_code_that_is_not_what_its_hash_says(self, attacked: Loopback, amy: Actor) -> None:
         record = amy.result("honest", 0.9)
         refused(lambda: amy.swarm.publish(record, files("other")), "code")

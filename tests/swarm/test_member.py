@@ -14,6 +14,7 @@ from engine.swarm.collective import ALONE, CLAIM_S, Standing, words
 from engine.swarm.member import Member
 from engine.swarm.records import Insight
 from engine.swarm.store.store import Store
+from tests.swarm.actor import files
 from tests.swarm.membering import KLASS, account, enlist, intent, make, member, until
 
 
@@ -297,7 +298,7 @@ def test_the_verified_best_of_another_is_wished_for_once(tmp_path: Path) -> None
     asked = next(wish for wish in wishes if wish.kind == "verify").args
     seeds = asked["seeds"].split()
     assert asked["result"] == id and len(set(seeds)) == 3 and "1337" not in seeds
-    assert bob.codes.get(asked["code"]) == {"train.py": "# wider\n"}
+    assert bob.codes.get(asked["code"]) == files("wider")
     cid.stand(standing(verify=True))
     until(lambda: cid.hints().sections)
     assert not [wish for wish in cid.wishes(State()) if wish.kind == "verify"], "one re-runs it at a time"
@@ -310,7 +311,7 @@ def test_the_verified_best_of_another_is_wished_for_once(tmp_path: Path) -> None
     assert [wish.args["result"] for wish in wishes if wish.kind == "adopt"] == [id]
     assert not [w for one in (amy, cid) for w in one.wishes(State()) if w.kind == "adopt"], "own, or within the noise"
     found = bob.fetch(id)
-    assert found.files == {"train.py": "# wider\n"} and found.metric == pytest.approx(0.9902) and found.name == "amy"
+    assert found.files == files("wider") and found.metric == pytest.approx(0.9902) and found.name == "amy"
     for one in (amy, bob, cid):
         one.close()
 

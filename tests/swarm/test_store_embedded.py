@@ -4,10 +4,12 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.session.fingerprint import fingerprint
 from engine.swarm import embedded
 from engine.swarm.api import SwarmError, Unreachable
 from engine.swarm.code import hash_of
@@ -109,7 +111,8 @@ def test_a_full_disk_stores_nothing_by_halves_and_later_all(tmp_path: Path) -> N
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 2}")
     small = Actor(Store(engine), "ada", ada.key)
     big = {"train.py": text}
-    record = small.result("x", 0.9, code=hash_of(big))
+    own = msgspec.structs.replace(change("x"), fingerprint=fingerprint(big))
+    record = small.result("x", 0.9, code=hash_of(big), change=own)
     with pytest.raises(Unreachable, match="full"):
         small.swarm.publish(record, big)
     assert store.count() == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.cli.front import main
 from engine.cli.swarm.belonging import class_of
+from engine.session.fingerprint import fingerprint
 from engine.swarm import embedded
 from engine.swarm.code import hash_of
 from engine.swarm.records import Change, Hypothesis, Klass, Verdict
@@ -45,7 +46,9 @@ class Lab:
 
     def change(self, text: str) -> Change:
         """A change in the session's contract."""
-        return Change(contract=self.klass.contract, fingerprint=sha(text), base=sha("base"), description=text)
+        return Change(
+            contract=self.klass.contract, fingerprint=fingerprint(files(text)), base=sha("base"), description=text
+        )
 
     def tell(self, name: str, text: str, metric: float) -> str:
         """A member publishes a result of the session's class; its id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,13 @@ def test_one_wild_value_does_not_flatten_the_rest() -> None:
     span = robust_span([1.0, 1.01, 1.02, 0.99, 1.03, 900.0], [0.99])
     assert span.high < 2
     assert span.low <= 0.99
+
+
+@pytest.mark.parametrize("values", [[-1.7e308, 1.7e308], [1.7e308], [5.0, -1.7e308]])
+def test_the_largest_numbers_there_are_do_not_break_a_plot(values: list[float]) -> None:
+    assert ticks(span_of(values), 4) and ticks(robust_span(values), 4)
+    marks = [Mark(float(x), y, "keep") for x, y in enumerate(values)]
+    assert len(results_plot(marks, 60, 12, x_title="run", y_title="val_bpb")) == 12
 
 
 def test_smoothing_a_constant_changes_nothing() -> None:

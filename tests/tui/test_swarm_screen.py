@@ -144,7 +144,7 @@ async def test_a_shows_the_code_and_only_y_puts_the_adoption_into_the_engines_in
             await opened(app, pilot)
             await _asked(app, pilot)
             shown = await settled(pilot)
-            assert "# wider MLP" in shown and "bob's code against the champion" in shown and "sandbox" in shown
+            assert "wider MLP" in shown and "bob's code against the champion" in shown and "sandbox" in shown
             await pilot.press("enter")  # the focus is on Cancel
             await until(pilot, lambda: isinstance(app.screen, SwarmScreen))
             assert inbox.waiting(lab.story.paths.inbox) == []

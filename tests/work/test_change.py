@@ -1,10 +1,13 @@
 """What counts as a change, what it weighs, and why one is sent back."""
 
+import hashlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.work.change import check, fingerprint, net_lines
+from engine.session.fingerprint import fingerprint
+from engine.work.change import check, net_lines
 
 OLD = {"train.py": "import torch\nfrom prepare import BUDGET\n\nLR = 0.04  # rate\n\n\ndef f(x):\n    return x\n"}
 
@@ -37,6 +40,19 @@ def test_comments_docstrings_and_layout_do_not_change_the_fingerprint(old: str, 
 def test_code_changes_the_fingerprint(old: str, new: str) -> None:
     assert fingerprint(edited(old, new)) != fingerprint(OLD)
     assert reasons(edited(old, new)) == []
+
+
+def test_the_fingerprint_is_the_same_whichever_python_reads_the_file() -> None:
+    text = 'def f(x: int = 1, *, y=None):\n    "doc"\n    return [x, 2.0, b"b", f"{y!r:>{x}}", u"u"] if x else None\n'
+    tree = (
+        "Module(body=[FunctionDef(name='f',args=arguments(args=[arg(arg='x',annotation=Name(id='int',ctx=Load(),),),],"
+        "kwonlyargs=[arg(arg='y',),],kw_defaults=[Constant(),],defaults=[Constant(value=1,),],),body=[Return(value="
+        "IfExp(test=Name(id='x',ctx=Load(),),body=List(elts=[Name(id='x',ctx=Load(),),Constant(value=2.0,),Constant("
+        "value=b'b',),JoinedStr(values=[FormattedValue(value=Name(id='y',ctx=Load(),),conversion=114,format_spec="
+        "JoinedStr(values=[Constant(value='>',),FormattedValue(value=Name(id='x',ctx=Load(),),conversion=-1,),],),),],"
+        "),Constant(value='u',),],ctx=Load(),),orelse=Constant(),),),],),],)"
+    )
+    assert fingerprint({"a.py": text}) == hashlib.sha256(f"a.py\0{tree}\0".encode()).hexdigest()
 
 
 def test_files_count_by_name_and_text() -> None:

@@ -13,8 +13,8 @@ import msgspec
 
 from engine.researchers.agent.workplace import HANDED_IN
 from engine.researchers.base import Brief
+from engine.session.fingerprint import fingerprint
 from engine.session.inert import inert
-from engine.work.change import fingerprint
 from engine.work.constants import changed_constants, set_constants
 
 _MOST_BYTES = 256 * 1024

@@ -8,7 +8,7 @@ from engine.researchers.search.orders import UNDERSTOOD, Order, Orders, Try, und
 from engine.researchers.search.sources import Sources, arrows
 from engine.researchers.search.space import Space
 from engine.researchers.search.values import Value, is_number, operand
-from engine.work.change import fingerprint
+from engine.session.fingerprint import fingerprint
 
 
 def answer_all(brief: Brief, orders: Orders, space: Space, source: Sources) -> dict[str, str]:

@@ -15,8 +15,8 @@ from engine.researchers.search.sources import Sources, arrows, describe, sources
 from engine.researchers.search.space import Space
 from engine.researchers.search.study import Study, import_optuna
 from engine.researchers.search.values import Value, read
+from engine.session.fingerprint import fingerprint
 from engine.session.state import Experiment
-from engine.work.change import fingerprint
 
 
 class Search:

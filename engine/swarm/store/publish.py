@@ -7,10 +7,11 @@ from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from engine.session.fingerprint import fingerprint
 from engine.swarm import checks
 from engine.swarm.api import Member, Stored, SwarmError
 from engine.swarm.canonical import canonical
-from engine.swarm.code import pack
+from engine.swarm.code import pack, unpack
 from engine.swarm.records import Hypothesis, Insight, Record, Result, Verdict
 from engine.swarm.schema import codes, ideas, members, records, results, standings
 from engine.swarm.store import claims, verification
@@ -53,6 +54,7 @@ def _result(
 ) -> Stored:
     agree(connection, body.klass)
     _keep_code(connection, body.code, files)
+    _refuse_borrowed(connection, body, files)
     stands = results.c.state.in_(RANKED).label("stands")
     finished = connection.execute(
         select(results.c.id, stands)
@@ -119,6 +121,27 @@ def _keep_code(connection: Connection, hash: str, files: dict[str, str] | None) 
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     row = {"hash": hash, "files": pack(files, hash)}
     connection.execute(dialect.insert(codes).values(row).on_conflict_do_nothing(index_elements=[codes.c.hash]))
+
+
+def _refuse_borrowed(connection: Connection, body: Result, files: dict[str, str] | None) -> None:
+    """Whoever told of other code under a change's fingerprint would have that change pass for done, and the honest
+    result of it for a repeat. Errors: SwarmError("code")."""
+    told = select(results.c.id).where(
+        results.c.contract == body.klass.contract,
+        results.c.fingerprint == body.change.fingerprint,
+        results.c.code == body.code,
+    )
+    if connection.execute(told.limit(1)).first() is not None:
+        return
+    if files is None:
+        files = unpack(
+            connection.execute(select(codes.c.files).where(codes.c.hash == body.code)).scalar_one(), body.code
+        )
+    if fingerprint(files) != body.change.fingerprint:
+        raise SwarmError(
+            "the fingerprint of this change is not that of its code: it is forged, or the member is of another version",
+            "code",
+        )
 
 
 def _count(connection: Connection, member: str, body: Result, stored: float) -> None:

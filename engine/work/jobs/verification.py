@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
+from engine.session.fingerprint import fingerprint
 from engine.session.state import Experiment, State
 from engine.swarm.api import SwarmError
 from engine.swarm.codes import Codes
@@ -66,7 +67,7 @@ def objections(
     own: Mapping[str, str], files: Mapping[str, str], editable: tuple[str, ...], allowed: frozenset[str] | None
 ) -> list[str]:
     """Why foreign code is not even run: files that are not editable, imports, and what looks like cheating."""
-    if change.fingerprint(own) == change.fingerprint(files):
+    if fingerprint(own) == fingerprint(files):
         return []
     found = change.check(own, files, list(editable), allowed, {})
     return found or [str(finding) for finding in cheats.look(own, files) if finding.severity == "refuse"]
