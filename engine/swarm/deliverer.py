@@ -45,7 +45,7 @@ def deliver(
 
 class Deliverer:
     """`open` gives the swarm, whose id is `id`; `told` hears what was taken, `refused` what never will be, `away` of
-    the link ("" = up).
+    the link ("" = up, and whether the swarm answers and does not take this member).
 
     `also` is called after each round in which the swarm answered: it reads what is new there.
     """
@@ -57,7 +57,7 @@ class Deliverer:
         open: Callable[[], Swarm],
         told: Callable[[Stored], object],
         refused: Callable[[str, SwarmError], object],
-        away: Callable[[str], object],
+        away: Callable[[str, bool], object],
         also: Callable[[Swarm], object],
         every_s: float = 15.0,
     ) -> None:
@@ -102,10 +102,10 @@ class Deliverer:
             if not self._end.is_set():
                 self._also(swarm)
         except SwarmError as error:
-            self._away(str(error) if error.code != "rate" else "")
+            self._away(str(error) if error.code != "rate" else "", error.code == "member")
             return min(MOST_S, max(FIRST_S, pause * 2))
         except Exception as error:  # whatever a swarm does, this thread goes on
-            self._away(f"it cannot be talked to: {error!r}")
+            self._away(f"it cannot be talked to: {error!r}", False)
             return min(MOST_S, max(FIRST_S, pause * 2))
-        self._away("")
+        self._away("", False)
         return 0.0

@@ -22,12 +22,17 @@ class Link:
         self.path, self.delivered = folder / "link.json", 0
         self._alone_since, self._why, self._written = 0.0, "", -1
 
-    def told(self, why: str, waiting: int) -> str:
-        """Take in how the last round went ("" = well); the sentence for the operator where that is new."""
+    def told(self, why: str, waiting: int, refused: bool = False) -> str:
+        """Take in how the last round went ("" = well); the sentence for the operator where that is new.
+
+        `refused`: the swarm answers, and takes nothing from this member.
+        """
         was = self._alone_since
         self._alone_since = (was or time.time()) if why else 0.0
         said = ""
-        if why and not was:
+        if why and not was and refused:
+            said = f"the swarm takes nothing from this session ({why}): the loop goes on alone"
+        elif why and not was:
             said = f"the swarm does not answer ({why}): the loop goes on alone, and what it has to say waits"
         elif was and not why:
             said = "the swarm answers again" + (f"; {waiting} records wait" if waiting else "; all was delivered")

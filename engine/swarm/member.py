@@ -263,11 +263,11 @@ class Member:
         if isinstance(what, int):
             self._say(f"the claim of run {what} is lost while it runs ({why}); its result will be refused by the swarm")
 
-    def _away(self, why: str) -> None:
+    def _away(self, why: str, refused: bool) -> None:
         waiting = len(self.outbox.waiting())
         if not why:
             self._quiet_until = 0.0
-        if said := self.link.told(why, waiting):
+        if said := self.link.told(why, waiting, refused):
             self._say(said)
 
     def _say(self, text: str) -> None:

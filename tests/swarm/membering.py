@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from engine.session.fingerprint import fingerprint
 from engine.session.paths import SessionPaths
 from engine.session.settings import Gate, Metric, Run
 from engine.session.state import Experiment, Segment, Trial
 from engine.swarm import calls, membership
-from engine.swarm.collective import Account, Intent
+from engine.swarm.collective import Account, Intent, Standing
 from engine.swarm.member import Member
 from engine.swarm.membership import Membership
 from engine.swarm.records import Klass
@@ -80,3 +81,9 @@ def account(
         experiment=experiment, segment=SEGMENT, klass=KLASS, files=files(what), fingerprint=print_of(what),
         base=print_of("start"),
     )  # fmt: skip
+
+
+def standing(**changed: Any) -> Standing:
+    """A session that neither adopts nor verifies, unless it is told to."""
+    whole = {"klass": KLASS, "metric": 1.0, "margin": 0.0005, "tried": frozenset(), "adopted": frozenset()}
+    return Standing(**{**whole, "rerun": frozenset(), "adopt": False, "verify": False, **changed})

@@ -10,21 +10,16 @@ import pytest
 from engine.session.state import State
 from engine.swarm import membership, telling
 from engine.swarm.api import Claimed, SwarmError, Unreachable
-from engine.swarm.collective import ALONE, CLAIM_S, Standing, words
+from engine.swarm.collective import ALONE, CLAIM_S, words
 from engine.swarm.member import Member
 from engine.swarm.records import Insight
 from engine.swarm.store.store import Store
 from tests.swarm.actor import files
-from tests.swarm.membering import KLASS, account, enlist, intent, make, member, until
+from tests.swarm.membering import KLASS, account, enlist, intent, make, member, standing, until
 
 
 def said(one: Member) -> list[str]:
     return [wish.args["text"] for wish in one.wishes(State()) if wish.kind == "trouble"]
-
-
-def standing(**changed: Any) -> Standing:
-    whole = {"klass": KLASS, "metric": 1.0, "margin": 0.0005, "tried": frozenset(), "adopted": frozenset()}
-    return Standing(**{**whole, "rerun": frozenset(), "adopt": False, "verify": False, **changed})
 
 
 def test_one_change_is_granted_once_and_the_other_hears_who_has_it_and_then_what_came_of_it(tmp_path: Path) -> None:
