@@ -7,7 +7,7 @@ import msgspec
 
 from engine.swarm.api import SwarmError
 from engine.swarm.canonical import NotCanonical, canonical
-from engine.swarm.records import KINDS, Change, Hypothesis, Insight, Klass, Record, Result, Verdict
+from engine.swarm.records import KINDS, Change, Hypothesis, Insight, Klass, Record, Result, Verdict, decoded
 
 MOST_BYTES = 64 << 10
 """A record's canonical JSON, code apart."""
@@ -51,7 +51,7 @@ def steady(record: Record) -> None:
     """Whether readers will get what was signed. Errors: SwarmError("bounds"), NotCanonical."""
     signed = canonical(record)
     try:
-        same = canonical(msgspec.json.decode(signed, type=Record)) == signed
+        same = canonical(decoded(signed)) == signed
     except msgspec.DecodeError as error:
         raise SwarmError(f"the record is not written so: {error}", "bounds") from error
     if not same:

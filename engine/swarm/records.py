@@ -133,3 +133,8 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "insight": Insight,
     "verdict": Verdict,
 }
+
+
+def decoded(text: str | bytes) -> Record:
+    """A stored record again. Errors: msgspec.DecodeError."""
+    return msgspec.json.decode(text, type=Record)

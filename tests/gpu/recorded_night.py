@@ -23,6 +23,7 @@ from tests.gpu import recording
 from tests.tui.piloting import screen_text, until
 from tui.app import OvernightApp
 from tui.loading import Loading
+from tui.screens.sessions import SessionsScreen
 
 SMI = "name,memory.used,memory.total,utilization.gpu,power.draw,power.limit,temperature.gpu,clocks.sm,clocks.mem"
 LARGE, SMALL = (200, 50), (80, 24)
@@ -144,7 +145,7 @@ async def attend(paths: SessionPaths, out: Path, wait_s: float, gpu: int) -> Non
                 print("\n".join(pane(app)), flush=True)
                 await picture(app, pilot, out, f"run{current.run}")
                 await pilot.press("S")
-                await asyncio.sleep(1.0)
+                await until(pilot, lambda: isinstance(app.screen, SessionsScreen))
                 await picture(app, pilot, out, f"sessions{current.run}")
                 await pilot.press("escape")
             if time.monotonic() - began > wait_s and not asked:

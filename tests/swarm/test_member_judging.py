@@ -6,14 +6,11 @@ from typing import Any
 from engine.session.state import State
 from engine.swarm.collective import Standing, Wish
 from engine.swarm.member import Member
-from tests.swarm.membering import KLASS, account, make, member, print_of, until
+from tests.swarm.membering import KLASS, account, make, member, print_of, standing, until
 
 
-def standing(rerun: set[str], metric: float = 1.0) -> Standing:
-    return Standing(
-        klass=KLASS, metric=metric, margin=0.0005, tried=frozenset(), adopted=frozenset(), rerun=frozenset(rerun),
-        adopt=False, verify=True,
-    )  # fmt: skip
+def judging(rerun: set[str], metric: float = 1.0) -> Standing:
+    return standing(rerun=frozenset(rerun), metric=metric, verify=True)
 
 
 def asked(one: Member, wishes: list[Wish]) -> list[Wish]:
@@ -29,10 +26,10 @@ def test_a_re_run_is_ended_before_the_next_is_asked_for(tmp_path: Path) -> None:
     bob.tell(account(2, "fair", 0.99))
     until(lambda: len(store.queue(KLASS)) == 2)
     wishes: list[Wish] = []
-    cid.stand(standing(set()))
+    cid.stand(judging(set()))
     until(lambda: asked(cid, wishes))
     first = asked(cid, wishes)[0].args
-    cid.stand(standing({first["result"]}))  # it is queued now, and does not run yet
+    cid.stand(judging({first["result"]}))  # it is queued now, and does not run yet
     before = cid.hints()
     until(lambda: cid.hints() is not before)
     before = cid.hints()
@@ -55,7 +52,7 @@ def test_what_is_worse_than_ones_own_best_would_not_be_the_best_and_is_not_re_ru
     amy.tell(account(2, "fair", 0.99))
     until(lambda: store.queue(KLASS))
     wishes: list[Wish] = []
-    cid.stand(standing(set(), 0.98))
+    cid.stand(judging(set(), 0.98))
     before = cid.hints()
     until(lambda: cid.hints() is not before)
     before = cid.hints()
@@ -80,7 +77,7 @@ def test_what_re_runs_refuted_is_not_told_to_be_done_but_to_its_author(tmp_path:
     bob.judge("c1", args, KLASS, {"seed_5": 0.97, "seed_6": 0.971}, 30.0)
     until(lambda: {row.state for row in store.results()} == {"refuted", "reported"})
     for one, done in ((cid, {"plain"}), (amy, {"plain", "lucky"})):
-        one.stand(standing({row.record.id}))
+        one.stand(judging({row.record.id}))
         until(lambda one=one, done=done: one.hints().done == {print_of(what) for what in done})  # type: ignore[misc]
     for one in (amy, bob, cid):
         one.close()

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
@@ -186,8 +185,3 @@ def _idea(connection: Connection, record: Record, body: Any, seq: int) -> Stored
     }
     connection.execute(insert(ideas).values(row))
     return Stored(id=record.id, state=state)
-
-
-def decoded(text: str) -> Record:
-    """A stored record again."""
-    return msgspec.json.decode(text, type=Record)

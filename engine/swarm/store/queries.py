@@ -6,9 +6,8 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Row
-from engine.swarm.records import Klass
+from engine.swarm.records import Klass, decoded
 from engine.swarm.schema import ideas, members, records, results, standings
-from engine.swarm.store.publish import decoded
 from engine.swarm.store.ranking import RANKED, metric_of
 
 MOST = 500

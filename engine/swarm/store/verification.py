@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Member, Stored, SwarmError
 from engine.swarm.checks import leap, unbelievable
-from engine.swarm.records import Change, Klass, Record, Verdict
+from engine.swarm.records import Change, Klass, Record, Verdict, decoded
 from engine.swarm.schema import contracts, members, records, results, verdicts
 from engine.swarm.store import claims
 from engine.swarm.store.clock import now
@@ -71,7 +71,7 @@ def judge(connection: Connection, by: Member, record: Record, body: Verdict) -> 
 def _change(connection: Connection, result: str) -> Change:
     """The change that a stored result is of."""
     text = connection.execute(select(records.c.record).where(records.c.id == result)).scalar_one()
-    return msgspec.convert(msgspec.json.decode(text, type=Record).body["change"], Change)
+    return msgspec.convert(decoded(text).body["change"], Change)
 
 
 def accepts(claimed: float, mean: float, sigma: float, trials: int, direction: str) -> bool:
