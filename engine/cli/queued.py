@@ -6,6 +6,7 @@ import msgspec
 
 from engine.cli.output import Output
 from engine.cli.trouble import DONE, FAILED, REFUSED, Refused
+from engine.session import inbox
 from engine.session.inbox import Seen, request
 from engine.session.journal import Follower
 from engine.session.locking import engine_of, holder
@@ -32,27 +33,40 @@ def do(paths: SessionPaths, kind: str, args: dict[str, str], out: Output) -> End
     from engine.loop.byhand import send
 
     asked = request(kind, args, operator())
-    outcome = send(paths, asked, wait_s=5.0)
-    if outcome.status == "refused":
-        raise Refused(f"{kind} refused: {outcome.answer}")
-    ours = False
+    waiting = _Waiting(paths, asked.id, out)
     try:
-        waiting = _Waiting(paths, asked.id, out)
+        outcome = send(paths, asked, wait_s=5.0)
+        if outcome.status == "refused":
+            raise Refused(f"{kind} refused: {outcome.answer}")
+        return _wait(waiting)
+    except KeyboardInterrupt:
+        _leave(waiting, kind)
+        raise
+
+
+def _wait(waiting: "_Waiting") -> Ended:
+    """Until it is over, with an engine for it where none is."""
+    try:
         while (ended := waiting.look()) is None:
-            if engine_of(paths.lock) is None:
-                ours = _start(paths, waiting) or ours
+            if engine_of(waiting.paths.lock) is None:
+                _start(waiting)
             time.sleep(LOOK_S)
         return ended
-    except KeyboardInterrupt:
-        if not ours:
-            out.narrate(f"the {kind} goes on in the engine; what came of it: overnight status {paths.name}")
-            raise
-        out.narrate(f"ending the {kind} …")
-        _take_back(paths, asked.id, ABORT_S)
-        raise
     except Exception:
-        _take_back(paths, asked.id, 0.0)
+        _take_back(waiting.paths, waiting.id, 0.0)
         raise
+
+
+def _leave(waiting: "_Waiting", kind: str) -> None:
+    """Interrupted: an engine that was there goes on with it, and that is told; else nothing of it is left."""
+    if not waiting.stands():
+        return
+    if not waiting.ours and engine_of(waiting.paths.lock) is not None:
+        then = f"what came of it: overnight status {waiting.paths.name}"
+        waiting.out.narrate(f"the {kind} goes on in the engine; {then}")
+        return
+    waiting.out.narrate(f"ending the {kind} …")
+    _take_back(waiting.paths, waiting.id, ABORT_S)
 
 
 class _Waiting:
@@ -61,6 +75,8 @@ class _Waiting:
     def __init__(self, paths: SessionPaths, id: str, out: Output) -> None:
         self.paths, self.id, self.out = paths, id, out
         self.starts = 0
+        self.ours = False
+        """An engine was started for it here."""
         self._follower = Follower(paths.journal)
         self._told = ""
 
@@ -74,6 +90,14 @@ class _Waiting:
             return Ended(command, job, _code(command, job))
         self._tell(state, job)
         return None
+
+    def stands(self) -> bool:
+        """Whether it was asked for and is not over: the journal has it, or the inbox."""
+        self._follower.poll()
+        command = self._follower.state.commands.get(self.id)
+        if command is not None:
+            return command.status in ("queued", "delivered")
+        return any(path.name.startswith(self.id) for path in inbox.waiting(self.paths.inbox))
 
     def _tell(self, state: State, job: Job | None) -> None:
         current, other = state.current, state.job
@@ -98,21 +122,23 @@ def _code(command: Command, job: Job | None) -> int:
     return DONE if job.outcome == "ok" and command.status == "done" else FAILED
 
 
-def _start(paths: SessionPaths, waiting: _Waiting) -> bool:
-    """Start an engine for the queued work; False where another was quicker. Errors: LaunchRefused, Refused."""
+def _start(waiting: _Waiting) -> None:
+    """Start an engine for the queued work, where no other is quicker. Errors: LaunchRefused, Refused."""
     from engine.loop.launch import start_daemon
     from engine.loop.main import LaunchRefused
 
+    paths, before = waiting.paths, waiting.ours
     if waiting.starts >= STARTS:
         raise Refused(f"{STARTS} engines came and left without doing it; see {paths.engine_log}")
+    waiting.ours = True  # before it is there: an interrupt may come while it loads
     try:
         start_daemon(paths, jobs_only=True)
     except LaunchRefused:
+        waiting.ours = before
         if holder(paths.lock) is None:
             raise
-        return False
-    waiting.starts += 1
-    return True
+    else:
+        waiting.starts += 1
 
 
 def _take_back(paths: SessionPaths, id: str, wait_s: float) -> None:

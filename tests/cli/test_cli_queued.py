@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from engine.cli.output import Output
-from engine.cli.queued import _Waiting
+from engine.cli.queued import _Waiting, do
+from engine.loop import byhand, launch
 from engine.loop.main import run
 from engine.loop.record import Record
 from engine.session import events as ev
+from engine.session import inbox
 from engine.session.cookie import session_id
 from engine.session.locking import Lock, engine_of
 from engine.session.samples import FILE
@@ -84,10 +86,10 @@ def test_what_cannot_be_done_says_why_and_leaves_nothing_queued(
     assert all(command.status in ("done", "refused") for command in lab.state().commands.values())
 
 
-def started(lab: Lab) -> "subprocess.Popen[str]":
-    """A rerun in a process of its own, whose work is on."""
+def asked(lab: Lab) -> "subprocess.Popen[str]":
+    """A rerun in a process of its own."""
     command = [*FRONT, "rerun", "-s", str(lab.root), "1"]
-    verb = subprocess.Popen(
+    return subprocess.Popen(
         command,
         env=ENV,
         stdout=subprocess.PIPE,
@@ -95,6 +97,11 @@ def started(lab: Lab) -> "subprocess.Popen[str]":
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite run in the background ignores it
     )
+
+
+def started(lab: Lab) -> "subprocess.Popen[str]":
+    """A rerun in a process of its own, whose work is on."""
+    verb = asked(lab)
     lab.wait(lambda s: s.job is not None)
     return verb
 
@@ -122,6 +129,46 @@ def test_an_interrupt_leaves_the_work_of_an_engine_that_was_there(tmp_path: Path
         assert "rerun of run 1" in shown.stdout
         assert verb(lab, "abort").returncode == 0
         lab.wait(lambda s: s.jobs and s.jobs[0].outcome == "aborted")
+
+
+def test_an_interrupt_before_the_engine_took_it_leaves_it_too_and_tells(tmp_path: Path) -> None:
+    lab = night(tmp_path / "toy", HANGS)
+    with daemon(lab) as pid:
+        os.kill(pid, signal.SIGSTOP)
+        rerun = asked(lab)
+        until(lambda: inbox.waiting(lab.paths.inbox), "the command in the inbox")
+        os.kill(rerun.pid, signal.SIGINT)
+        _, said = rerun.communicate(timeout=60)
+        assert rerun.returncode == 130 and "goes on in the engine" in said
+        os.kill(pid, signal.SIGCONT)
+        lab.wait(lambda s: s.job is not None)
+
+
+def test_an_interrupt_while_an_engine_is_started_for_it_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    lab = night(tmp_path / "toy")
+    monkeypatch.setattr(launch, "start_daemon", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        do(lab.paths, "rerun", {"run": "1"}, Output())
+    assert "ending the rerun" in capsys.readouterr().err
+    assert [command.status for command in lab.state().commands.values() if command.kind == "rerun"] == ["refused"]
+
+
+def test_an_interrupt_before_anything_was_asked_for_is_only_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    lab = night(tmp_path / "toy")
+    monkeypatch.setattr(byhand, "send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        do(lab.paths, "rerun", {"run": "1"}, Output())
+    assert not capsys.readouterr().err and not lab.state().commands
 
 
 def test_a_wait_for_the_device_is_told_to_who_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
