@@ -54,7 +54,15 @@ def metric_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.6f}"
 
 
-_TONES = {"verified": "good", "keep": "good", "refuted": "bad", "failed": "bad", "quarantined": "warn", "crash": "bad"}
+_TONES = {
+    "verified": "good",
+    "keep": "good",
+    "refuted": "bad",
+    "withdrawn": "bad",
+    "failed": "bad",
+    "quarantined": "warn",
+    "crash": "bad",
+}
 
 
 def _s(count: int) -> str:

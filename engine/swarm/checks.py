@@ -160,9 +160,9 @@ def leap(metric: float) -> float:
 
 
 def disbelieved(state: str, metric: float | None, name: str) -> bool:
-    """Whether a result says nothing of its code: re-runs refuted it, it repeats another, or no re-run could bear it
-    out. A jump that waits for its re-run is not meant: trying it anew would only double that."""
-    return state in ("refuted", "repeat") or (
+    """Whether a result says nothing of its code: re-runs refuted it, the owner withdrew it, it repeats another, or no
+    re-run could bear it out. A jump that waits for its re-run is not meant: trying it anew would only double that."""
+    return state in ("refuted", "withdrawn", "repeat") or (
         state == "quarantined" and bool(unbelievable(metric, "lower", name, None))
     )
 

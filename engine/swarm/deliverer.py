@@ -5,11 +5,16 @@ from collections.abc import Callable
 
 from engine.swarm.api import Stored, Swarm, SwarmError, Unreachable
 from engine.swarm.outbox import Outbox
+from engine.swarm.records import Record
 
 FIRST_S, MOST_S = 1.0, 60.0
 """The wait after a failure, and where its doubling ends."""
 PASSING = ("rate", "unreachable", "timeout")
 """Refusals that are no answer: the same record is sent again later."""
+
+
+HELD = 3
+"""Records that may fail in a round, one by one, while the swarm answers else: more of them, and it is the swarm."""
 
 
 def deliver(
@@ -18,22 +23,31 @@ def deliver(
     id: str,
     told: Callable[[Stored], object],
     refused: Callable[[str, SwarmError], object],
+    held: Callable[[Record, SwarmError], object] = lambda record, why: None,
 ) -> None:
     """Send what waits, the oldest first, to the swarm that should be the one with this id.
 
-    Errors: SwarmError of the passing kind, OSError.
+    A record that the swarm fails over is `held` back, with what is said about it, and waits for the next round: the
+    others go on. Errors: SwarmError of the passing kind, OSError.
     """
+    back: set[str] = set()
     for path in outbox.waiting():
         letter = outbox.read(path)
-        if letter is None:
+        if letter is None or letter.record.body.get("about") in back:
             continue
         lost = False
         try:
             stored = swarm.publish(letter.record, letter.code)
-        except SwarmError as error:
-            if isinstance(error, Unreachable) or error.code in PASSING:
+        except Unreachable as error:
+            if len(back) == HELD or swarm.connect().swarm != id:
                 raise
-            if error.code in ("member", "signature") and swarm.connect().swarm != id == letter.record.swarm:
+            back.add(letter.record.id)
+            held(letter.record, error)
+            continue
+        except SwarmError as error:
+            if error.code in PASSING:
+                raise
+            if error.code in ("member", "revoked", "signature") and swarm.connect().swarm != id == letter.record.swarm:
                 raise Unreachable("another swarm is there now") from error  # the own one may come back
             lost = error.code != "replay"  # else a first sending arrived whose answer was lost, and the disk forgot
             if lost:
@@ -44,8 +58,8 @@ def deliver(
 
 
 class Deliverer:
-    """`open` gives the swarm, whose id is `id`; `told` hears what was taken, `refused` what never will be, `away` of
-    the link ("" = up, and whether the swarm answers and does not take this member).
+    """`open` gives the swarm, whose id is `id`; `told` hears what was taken, `refused` what never will be, `held` what
+    waits on, `away` of the link ("" = up, and whether the swarm answers and does not take this member).
 
     `also` is called after each round in which the swarm answered: it reads what is new there.
     """
@@ -57,12 +71,14 @@ class Deliverer:
         open: Callable[[], Swarm],
         told: Callable[[Stored], object],
         refused: Callable[[str, SwarmError], object],
+        held: Callable[[Record, SwarmError], object],
         away: Callable[[str, bool], object],
         also: Callable[[Swarm], object],
         every_s: float = 15.0,
     ) -> None:
         self.outbox, self._id, self._open = outbox, id, open
-        self._told, self._refused, self._away, self._also, self._every_s = told, refused, away, also, every_s
+        self._told, self._refused, self._held, self._away = told, refused, held, away
+        self._also, self._every_s = also, every_s
         self._wake, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="swarm deliverer", daemon=True)
 
@@ -98,11 +114,11 @@ class Deliverer:
         """One try at everything; the wait before the next, 0 after a success."""
         try:
             swarm = self._open()
-            deliver(self.outbox, swarm, self._id, self._told, self._refused)
+            deliver(self.outbox, swarm, self._id, self._told, self._refused, self._held)
             if not self._end.is_set():
                 self._also(swarm)
         except SwarmError as error:
-            self._away(str(error) if error.code != "rate" else "", error.code == "member")
+            self._away(str(error) if error.code != "rate" else "", error.code in ("member", "revoked"))
             return min(MOST_S, max(FIRST_S, pause * 2))
         except Exception as error:  # whatever a swarm does, this thread goes on
             self._away(f"it cannot be talked to: {error!r}", False)

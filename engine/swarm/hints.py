@@ -13,6 +13,11 @@ from engine.swarm.records import Hypothesis, Insight, Klass, Result
 IDEAS, TRIED, KNOWN, DONE = 8, 12, 64, 500
 """How many hypotheses, insights and tries of others are told; how many ideas of a kind and results are known."""
 LINE = 400
+_DOUBT = {
+    "quarantined": "; nobody else has measured it, and it is not believed so far",
+    "refuted": "; others measured it and refuted it",
+    "withdrawn": "; withdrawn by the swarm's owner",
+}
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -105,7 +110,7 @@ def _off(body: Hypothesis | Insight, topics: frozenset[str]) -> tuple[bool, bool
 
 
 def _try(row: Row, body: Result) -> str:
-    return line(f"{row.name}: {body.description} → {outcome(row, body)}")
+    return line(f"{row.name}: {body.description} → {weighed(row, body)}")
 
 
 def _best(row: Row, body: Result) -> str:
@@ -116,6 +121,11 @@ def outcome(row: Row, body: Result) -> str:
     """A result in a few words: its status and metric."""
     metric = row.verified if row.verified is not None else body.metric
     return body.status if metric is None else f"{body.klass.metric} {metric:.6f}, {body.status}"
+
+
+def weighed(row: Row, body: Result) -> str:
+    """`outcome`, for a researcher: with what speaks against it."""
+    return outcome(row, body) + _DOUBT.get(row.state, "")
 
 
 def line(text: str) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from engine.swarm.codes import Codes
 from engine.swarm.collective import ALONE, CLAIM_S, Account, Answer, Foreign, Hints, Intent, Standing, Wish
 from engine.swarm.deliverer import Deliverer
 from engine.swarm.foreign import fetch, result_of
-from engine.swarm.hints import Reading, look, outcome
+from engine.swarm.hints import Reading, look, weighed
 from engine.swarm.holding import Holding
 from engine.swarm.keys import KeyPair
 from engine.swarm.link import Link
@@ -30,6 +31,8 @@ from engine.swarm.within import within
 
 CALL_S = 10.0
 """What any call but a claim may take, in threads that the loop does not wait for."""
+HELD_TIMES = 3
+"""Rounds that a record failed in, the swarm being there, before that is told."""
 AWAY_S = 15.0
 """After an unanswered call, claims are made alone for so long without asking."""
 
@@ -46,12 +49,21 @@ class Member:
         self._standing: Standing | None = None
         self._to_adopt: set[str] = set()
         self._to_verify: set[str] = set()
+        self._held_back: Counter[str] = Counter()
         self._swarm: Swarm | None = None
         self._quiet_until = 0.0
         self._lock = threading.Lock()
         self._holding = Holding(membership.lease_s, self._renew, self._release, self._lost)
         self._deliverer = Deliverer(
-            self.outbox, membership.swarm, self._reach, self._told, self._refused, self._away, self._look, every_s
+            self.outbox,
+            membership.swarm,
+            self._reach,
+            self._told,
+            self._refused,
+            self._held,
+            self._away,
+            self._look,
+            every_s,
         )
         self._deliverer.start()
 
@@ -116,7 +128,7 @@ class Member:
         try:
             row = within(CLAIM_S, lambda: self._reach().result(found.result))
             if row is not None:
-                told += f": {outcome(row, result_of(row, self.membership.swarm))}"
+                told += f": {weighed(row, result_of(row, self.membership.swarm))}"
         except SwarmError:
             pass
         return f"the swarm: this very change is {told}; propose another"
@@ -258,6 +270,11 @@ class Member:
 
     def _refused(self, kind: str, error: SwarmError) -> None:
         self._say(f"the swarm refused a {kind} of ours: {error}")
+
+    def _held(self, record: Record, error: SwarmError) -> None:
+        self._held_back[record.id] += 1
+        if self._held_back[record.id] == HELD_TIMES:  # a busy database fails over anything once
+            self._say(f"the swarm fails over a {record.kind} of ours ({error}); it is sent again, the others go on")
 
     def _lost(self, what: int | str, why: str) -> None:
         if isinstance(what, int):

@@ -300,7 +300,7 @@ def test_a_revoked_member_is_heard_no_more_and_what_it_said_stays(attacked: Loop
         lambda: fool.swarm.results(),
         lambda: fool.join(attacked.store.invite()),
     ):
-        refused(call, "member")
+        refused(call, "revoked")
     back = Actor(attacked.client(), "fool")
     refused(lambda: back.join(attacked.store.invite()), "name")
     assert [row.record.body["description"] for row in amy.swarm.results(member=fool.key.member)] == ["before"]

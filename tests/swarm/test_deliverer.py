@@ -8,7 +8,7 @@ import pytest
 from engine.swarm.api import Stored, SwarmError, Unreachable
 from engine.swarm.deliverer import deliver
 from engine.swarm.outbox import Letter, Outbox
-from engine.swarm.records import Insight, Record
+from engine.swarm.records import Hypothesis, Insight, Record
 from engine.swarm.store.store import Store
 from tests.swarm.actor import Actor
 from tests.swarm.crowd import members, refused
@@ -83,3 +83,63 @@ def test_what_was_left_over_for_a_swarm_that_was_left_does_not_hold_up_the_next_
     outbox.put(Letter(later.record(Insight(text="learnt later"), "insight")))
     sent(outbox, new, new)()
     assert not outbox.waiting() and outbox.refused() == 1 and len(new.insights()) == 1
+
+
+class Failing:
+    """A swarm that fails over some records, by their text, and is there all the same unless it is `gone`."""
+
+    def __init__(self, store: Store, *texts: str, gone: bool = False) -> None:
+        self.store, self.texts, self.gone, self.asked = store, texts, gone, 0
+
+    def publish(self, record: Record, code: dict[str, str] | None = None) -> Stored:
+        self.asked += 1
+        if record.body["text"] in self.texts:
+            raise Unreachable("the hub answers 500")
+        return self.store.publish(record, code)
+
+    def connect(self) -> object:
+        if self.gone:
+            raise Unreachable("nobody is there")
+        return self.store.connect()
+
+
+def full(folder: Path, by: Actor, *texts: str) -> Outbox:
+    found = Outbox(folder / "outbox")
+    for text in texts:
+        found.put(Letter(by.record(Insight(text=text), "insight")))
+    return found
+
+
+def test_a_record_that_the_swarm_fails_over_is_held_back_and_the_others_go(tmp_path: Path) -> None:
+    store = make(tmp_path / "swarm.db")
+    outbox = full(tmp_path, members(store, "amy")[0], "one", "bad", "two")
+    held: list[str] = []
+    swarm, id = Failing(store, "bad"), store.connect().swarm
+    deliver(outbox, swarm, id, lambda _: None, lambda kind, why: None, lambda record, why: held.append(str(why)))  # type: ignore[arg-type]
+    assert [row.record.body["text"] for row in store.insights()] == ["two", "one"]
+    assert held == ["the hub answers 500"] and len(outbox.waiting()) == 1 and outbox.refused() == 0
+    sent(outbox, store, store)()
+    assert not outbox.waiting() and len(store.insights()) == 3
+
+
+def test_what_depends_on_a_record_that_is_held_back_waits_with_it(tmp_path: Path) -> None:
+    store = make(tmp_path / "swarm.db")
+    (amy,) = members(store, "amy")
+    outbox = Outbox(tmp_path / "outbox")
+    idea = amy.record(Hypothesis(text="go wide"), "hypothesis")
+    outbox.put(Letter(idea))
+    outbox.put(Letter(amy.record(Hypothesis(text="tested", state="tested", about=idea.id), "hypothesis")))
+    sent(outbox, Failing(store, "go wide"), store)()
+    assert len(outbox.waiting()) == 2 and outbox.refused() == 0
+    sent(outbox, store, store)()
+    assert not outbox.waiting() and len(store.hypotheses(state="tested")) == 1
+
+
+@pytest.mark.parametrize(("gone", "asked"), [(True, 1), (False, 4)])
+def test_a_swarm_that_is_gone_or_fails_over_everything_is_left_alone(tmp_path: Path, gone: bool, asked: int) -> None:
+    store = make(tmp_path / "swarm.db")
+    texts = [str(n) for n in range(9)]
+    outbox = full(tmp_path, members(store, "amy")[0], *texts)
+    swarm = Failing(store, *texts, gone=gone)
+    refused(sent(outbox, swarm, store), "unreachable")
+    assert swarm.asked == asked and len(outbox.waiting()) == 9

@@ -85,7 +85,11 @@ def test_the_owner_invites_and_revokes_while_the_hub_runs(tmp_path: Path) -> Non
         assert done.returncode == 0 and "amy is revoked" in done.stdout
         with pytest.raises(SwarmError) as told:
             amy.say("still here")
-        assert told.value.code == "member"
+        assert told.value.code == "revoked"
+        again = overnight("swarm", "revoke", "--database", found.database, "amy")
+        assert again.returncode == 4 and "was revoked before; --results" in again.stderr
+        done = overnight("swarm", "revoke", "--database", found.database, "amy", "--results")
+        assert done.returncode == 0 and "its results are withdrawn" in done.stdout
         found.process.send_signal(signal.SIGINT)  # type: ignore[union-attr]
         assert found.process.wait(60) == 0  # type: ignore[union-attr]
 

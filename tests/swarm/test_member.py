@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +82,19 @@ def test_what_is_told_while_the_swarm_is_away_is_delivered_once_when_it_is_back_
     monkeypatch.setattr("engine.swarm.deliverer.FIRST_S", 0.05)
     monkeypatch.setattr("engine.swarm.deliverer.MOST_S", 0.1)
     amy = member(store, file, tmp_path / "amy", "amy")
-    honest = Store.publish
     down = threading.Event()
     down.set()
 
-    def broken(self: Store, *args: Any) -> Any:
-        if down.is_set():
-            raise Unreachable("the database is stopped")
-        return honest(self, *args)
+    def stopped(honest: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Store, *args: Any) -> Any:
+            if down.is_set():
+                raise Unreachable("the database is stopped")
+            return honest(self, *args)
 
-    monkeypatch.setattr(Store, "publish", broken)
+        return call
+
+    for name in ("publish", "connect"):
+        monkeypatch.setattr(Store, name, stopped(getattr(Store, name)))
     for run in (2, 3, 4):
         amy.tell(account(run, f"change {run}"))
     heard: list[str] = []
@@ -123,6 +127,31 @@ def test_an_answer_that_was_lost_on_the_way_doubles_nothing(tmp_path: Path, monk
     amy.tell(account(2, "wider"))
     until(lambda: not amy.outbox.waiting())
     assert len(lost) == 2 and len(store.results()) == 1
+    amy.close()
+
+
+def test_a_record_that_the_swarm_fails_over_again_and_again_is_told_once_and_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "swarm.db"
+    store = make(file)
+    honest, failures = Store.publish, []
+
+    def failing(self: Store, record: Any, *args: Any) -> Any:
+        if record.kind == "result" and record.body["run"] == 2:
+            failures.append(record)
+            raise Unreachable("the hub answers 500")
+        return honest(self, record, *args)
+
+    monkeypatch.setattr(Store, "publish", failing)
+    amy = member(store, file, tmp_path / "amy", "amy")
+    amy.tell(account(2, "poison"))
+    amy.tell(account(3, "wider"))
+    amy.stand(standing())
+    heard: list[str] = []
+    until(lambda: heard.extend(said(amy)) or (len(failures) > 6 and amy.hints().sections))
+    assert len(heard) == 1 and "fails over a result of ours" in heard[0] and "500" in heard[0]
+    assert [row.record.body["run"] for row in store.results()] == [3] and len(amy.outbox.waiting()) == 1
     amy.close()
 
 
@@ -339,3 +368,17 @@ def test_a_membership_is_private_and_a_broken_one_is_told_by_its_file(tmp_path: 
         membership.load(paths.private)
     membership.end(paths.private)
     assert membership.load(paths.private) is None
+
+
+def test_a_researcher_hears_what_speaks_against_a_number_of_others(tmp_path: Path) -> None:
+    file = tmp_path / "swarm.db"
+    store = make(file)
+    amy, bob = (member(store, file, tmp_path / name, name) for name in ("amy", "bob"))
+    amy.tell(account(2, "too good", 0.1))
+    until(lambda: [row.state for row in store.results()] == ["quarantined"])
+    bob.stand(standing())
+    until(lambda: bob.hints().sections)
+    (told,) = (lines for title, lines in bob.hints().sections if "others tried" in title)
+    assert told[0].startswith("amy: too good → val_bpb 0.100000") and "not believed so far" in told[0]
+    amy.close()
+    bob.close()

@@ -6,10 +6,10 @@ import pytest
 from engine.swarm.api import SwarmError
 from engine.swarm.code import hash_of
 from engine.swarm.keys import KeyPair
-from engine.swarm.records import Change, Klass
+from engine.swarm.records import Change, Hypothesis, Klass
 from engine.swarm.store.database import connect
 from engine.swarm.store.store import Limits, Store
-from tests.swarm.actor import KLASS, Actor, change, files, sha
+from tests.swarm.actor import KLASS, change, files, sha
 from tests.swarm.crowd import members, refused
 
 
@@ -184,31 +184,6 @@ def test_a_forger_spends_nobody_elses_tokens(url: str) -> None:
     store.engine.dispose()
 
 
-def test_what_a_revoked_member_said_stays_and_nothing_more_is_taken(store: Store) -> None:
-    ada, _ = members(store, "ada", "bob")
-    ada.tell("x", 0.9)
-    held = ada.claim(change("y"))
-    store.revoke("ada")
-    for call in (lambda: ada.tell("z", 0.8), lambda: ada.claim(change("z")),
-                 lambda: ada.renew(held.claim, held.token)):  # fmt: skip
-        refused(call, "member")
-    assert [row.name for row in store.best()] == ["ada"]
-    assert {member.name: bool(member.revoked) for member in store.members()} == {"ada": True, "bob": False}
-    refused(lambda: Actor(store, "ada", ada.key).join(store.invite()), "member")
-
-
-def test_the_ideas_of_a_revoked_member_are_handed_to_nobody_any_more(store: Store) -> None:
-    from engine.swarm.records import Hypothesis
-
-    ada, bob = members(store, "ada", "bob")
-    for one in (ada, bob):
-        one.say(f"{one.name} is wide awake")
-        store.publish(one.record(Hypothesis(text=f"{one.name} would go wide"), "hypothesis"))
-    store.revoke("ada")
-    assert [row.name for row in (*store.insights(), *store.hypotheses(), *store.ask("wide"))] == ["bob"] * 4
-    assert {entry["name"] for entry in store.feed()} == {"ada", "bob"}, "what was said stays"
-
-
 def test_best_is_of_a_class_a_tier_and_a_member(store: Store) -> None:
     ada, bob = members(store, "ada", "bob")
     small = Klass(contract=KLASS.contract, gpu="NVIDIA GeForce RTX 4090", vram_gb=24.0)
@@ -287,3 +262,18 @@ def test_an_insight_by_topic_and_a_hypothesis_by_its_state(store: Store) -> None
     assert [row.record.body["text"] for row in store.hypotheses(KLASS, "tested")] == ["try SwiGLU"]
     assert store.feed()[-1]["text"] == f"{first.id[:8]} is tested now: done", "a feed says which"
     refused(lambda: store.publish(bob.record(Hypothesis(text="x", about="0" * 32), "hypothesis")), "bounds")
+
+
+def test_a_flood_of_one_members_ideas_crowds_nobody_elses_out(store: Store) -> None:
+    ada, bob, loud = members(store, "ada", "bob", "loud")
+    for one in (ada, bob):
+        one.say(f"{one.name} learnt")
+        store.publish(one.record(Hypothesis(text=f"{one.name} would"), "hypothesis"))
+    for n in range(30):
+        loud.say(f"spam {n}")
+        store.publish(loud.record(Hypothesis(text=f"try spam {n}", priority=1), "hypothesis"))
+    insights = [row.record.body["text"] for row in store.insights(limit=12)]
+    assert insights == [*(f"spam {n}" for n in range(29, 21, -1)), "bob learnt", "ada learnt", "spam 21", "spam 20"]
+    urgent = [row.record.body["text"] for row in store.hypotheses(limit=11)]
+    assert urgent[:8] == [f"try spam {n}" for n in range(29, 21, -1)] and urgent[8:10] == ["bob would", "ada would"]
+    assert len(store.insights("spam", limit=100)) == 30 and len(store.hypotheses(limit=100)) == 32

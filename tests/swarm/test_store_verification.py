@@ -5,24 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.swarm.api import Stored, SwarmError
-from engine.swarm.code import hash_of
-from engine.swarm.records import Klass, Record, Verdict
+from engine.swarm.api import SwarmError
+from engine.swarm.records import Klass
 from engine.swarm.store import verification
 from engine.swarm.store.database import transaction
 from engine.swarm.store.store import Store
-from tests.swarm.actor import KLASS, Actor, change, files
-from tests.swarm.crowd import members, refused
-
-
-def verdict(by: Actor, result: str, text: str, *metrics: float, **more: object) -> Record:
-    own = {"result": result, "klass": KLASS, "seeds": tuple(range(100, 100 + len(metrics))), "metrics": metrics,
-           "code": hash_of(files(text))}  # fmt: skip
-    return by.record(Verdict(**{**own, **more}), "verdict")  # type: ignore[arg-type]
-
-
-def judge(by: Actor, result: str, text: str, *metrics: float, **more: object) -> Stored:
-    return by.swarm.publish(verdict(by, result, text, *metrics, **more))
+from tests.swarm.actor import KLASS, change
+from tests.swarm.crowd import judge, members, refused
 
 
 def test_a_would_be_best_waits_is_re_run_and_stands_at_the_mean_of_the_re_runs(store: Store) -> None:
@@ -102,35 +91,6 @@ def test_a_number_that_no_re_run_can_bear_out_keeps_nobody_from_the_change_and_a
     assert bob.tell("x", 0.95, bob.claim(change("x"))).state == "reported"
     assert cyd.claim(change("x")).by == "bob"
     assert ada.tell("jump", 0.7).state == "quarantined" and bob.claim(change("jump")).state == "done"
-
-
-def test_the_verdicts_of_a_revoked_member_count_no_more(store: Store) -> None:
-    ada, liar, second, cyd = members(store, "ada", "liar", "second", "cyd")
-    good = ada.tell("good", 0.9, ada.claim(change("good"))).id
-    judge(liar, good, "good", 0.97, 0.971)
-    false = second.tell("false", 0.85).id
-    judge(liar, false, "false", 0.85, 0.8501)
-    fair = ada.tell("fair", 0.92).id
-    judge(liar, fair, "fair", 0.92, 0.9201)
-    judge(cyd, fair, "fair", 0.9202, 0.9204)
-    jump = ada.tell("jump", 0.7).id
-    judge(liar, jump, "jump", 0.7, 0.7001)
-    assert store.best(KLASS)[0].record.id == jump and cyd.claim(change("good")).state == "granted"
-    (held,) = store.claims()
-    cyd.release(held.claim, held.token)
-    store.revoke("liar")
-    states = {row.record.id: (row.state, row.by) for row in store.results()}
-    assert states == {
-        good: ("reported", ""),
-        false: ("reported", ""),
-        fair: ("verified", "cyd"),
-        jump: ("quarantined", ""),
-    }
-    best = store.best(KLASS)[0]
-    assert best.record.id == fair and best.verified == pytest.approx(0.9203)
-    assert {row.record.id for row in store.queue(KLASS)} == {good, false, jump}, "others look again"
-    assert cyd.claim(change("good")).result == good
-    assert len(store.feed()) == 9, "what was said stays"
 
 
 def test_a_verified_result_stands_above_a_better_one_that_nobody_re_ran(store: Store) -> None:

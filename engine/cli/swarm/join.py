@@ -52,7 +52,7 @@ def _join(args: argparse.Namespace, out: Output) -> int:
     try:
         member = _admitted(swarm, where, key, name, args)
     except SwarmError as error:
-        if error.code != "member":
+        if error.code != "revoked":
             raise
         raise SwarmError(f"{error}; a new one is made once {path} is moved away", error.code) from error
     if member is None:

@@ -37,6 +37,9 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         return
     if verb.endswith("revoke"):
         parser.add_argument("name", metavar="MEMBER", help="a member's name, as overnight swarm leaderboard shows it")
+        parser.add_argument(
+            "--results", action="store_true", help="withdraw its results, verified ones too: for who cheated"
+        )
         return
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1, this machine only)")
     parser.add_argument("--port", type=_port, default=8750, metavar="N", help="default: 8750; 0 = a free one")
@@ -59,8 +62,9 @@ def run(args: argparse.Namespace, out: Output) -> int:
     if args.verb.endswith("invite"):
         return _invite(args, out)
     if args.verb.endswith("revoke"):
-        member = _store(args).revoke(args.name)
-        out.result(member, safe(f"{member.name} is revoked: what it sent stays, and its verdicts count no more"))
+        member = _store(args).revoke(args.name, args.results)
+        what = "its results are withdrawn" if args.results else "what nobody else measured is set aside"
+        out.result(member, safe(f"{member.name} is revoked: its verdicts count no more, and {what}"))
         return DONE
     return _serve(args, out)
 

@@ -36,7 +36,7 @@ def taken_and_given(paths: SessionPaths, membership: Membership, state: State) -
 
 def is_revoked(error: SwarmError) -> bool:
     """Whether a hub refuses because the session was revoked, and not because it never joined."""
-    return error.code == "member" and "revoked" in str(error)
+    return error.code == "revoked"
 
 
 def _verdict(state: State, command: str) -> dict[str, Any]:

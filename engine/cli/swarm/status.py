@@ -14,6 +14,7 @@ from engine.session.paths import SessionPaths
 from engine.swarm.api import SwarmError, Unreachable
 from engine.swarm.deliverer import deliver
 from engine.swarm.outbox import Outbox
+from engine.swarm.records import Record
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -85,8 +86,11 @@ def _deliver(args: argparse.Namespace, paths: SessionPaths, out: Output) -> None
     def refused(kind: str, why: SwarmError) -> None:
         out.narrate(f"a {kind} is refused: {why}")
 
+    def held(record: Record, why: SwarmError) -> None:
+        out.narrate(f"a {record.kind} waits on: {why}")
+
     try:
         own = belonging(args)
-        deliver(Outbox(paths.outbox), own.swarm, own.membership.swarm, lambda _: None, refused)
+        deliver(Outbox(paths.outbox), own.swarm, own.membership.swarm, lambda _: None, refused, held)
     except (SwarmError, OSError) as error:
         out.narrate(f"not all is delivered: {error}")

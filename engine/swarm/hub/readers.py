@@ -16,7 +16,7 @@ WITHIN_S = 86_400.0
 def admit(store: Store, header: str, path: str, query: str) -> None:
     """Whether `header` (Authorization) is a member's for this read of `path` with `query`.
 
-    Errors: SwarmError: "signature" (none, another's, too old), "member" (unknown, revoked).
+    Errors: SwarmError: "signature" (none, another's, too old), "member" (unknown), "revoked".
     """
     scheme, _, rest = header.partition(" ")
     parts = rest.strip().split(":")
@@ -29,7 +29,7 @@ def admit(store: Store, header: str, path: str, query: str) -> None:
     with transaction(store.engine, False) as connection:
         found = members.find(connection, member.replace("\0", ""))
     if found.revoked:
-        raise SwarmError("this member was revoked by the swarm's owner", "member")
+        raise SwarmError("this member was revoked by the swarm's owner", "revoked")
     check(found.key, calls.reading(welcome.swarm, member, at, path, query), signature)
 
 

@@ -17,6 +17,7 @@ STATUSES: dict[int, str] = {
 _BY_CODE = {
     "signature": 401,
     "member": 403,
+    "revoked": 403,
     "invitation": 403,
     "missing": 404,
     "size": 413,

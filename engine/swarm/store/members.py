@@ -35,7 +35,7 @@ def invite(connection: Connection, uses: int, hours: float) -> str:
 def admit(connection: Connection, invitation: str, name: str, key: str, email: str, machine: str) -> Member:
     """Use up one invitation and store the member. Joining again with the same key and name changes nothing.
 
-    Errors: SwarmError: "bounds", "name", "invitation", "member" (revoked).
+    Errors: SwarmError: "bounds", "name", "invitation", "revoked".
     """
     known = _known(connection, name, key, email, machine)
     if known is not None:
@@ -56,7 +56,7 @@ def _known(connection: Connection, name: str, key: str, email: str, machine: str
     if row is not None:
         if row.revoked:
             raise SwarmError(
-                "this key was revoked; ask the swarm's owner for a new invitation, with a new key", "member"
+                "this key was revoked; ask the swarm's owner for a new invitation, with a new key", "revoked"
             )
         if row.name != name:
             raise SwarmError(f"this key is {row.name}'s already; a key has one name: --name {row.name}", "name")
@@ -158,10 +158,10 @@ def listed(connection: Connection) -> list[Member]:
 def spend(connection: Connection, caller: Member, rate: float, burst: float, gpu: str = "") -> None:
     """Whether `caller` is in good standing and does not flood: its token bucket loses one.
 
-    `rate` tokens a second flow in, up to `burst`. Errors: SwarmError: "member", "rate".
+    `rate` tokens a second flow in, up to `burst`. Errors: SwarmError: "revoked", "rate".
     """
     if caller.revoked:
-        raise SwarmError("this member was revoked by the swarm's owner", "member")
+        raise SwarmError("this member was revoked by the swarm's owner", "revoked")
     clock = now(connection)
     passed = case((clock > members.c.budget_at, clock - members.c.budget_at), else_=0.0)  # clocks are set back at times
     flowed = members.c.budget + rate * passed
@@ -172,12 +172,16 @@ def spend(connection: Connection, caller: Member, rate: float, burst: float, gpu
         raise SwarmError(f"too much at once: {rate:g} calls a second are taken; send the rest later", "rate")
 
 
-def revoke(connection: Connection, name: str) -> Member:
-    """From now on nothing more is taken from the member. Errors: SwarmError("member")."""
-    row = connection.execute(
-        update(members).where(members.c.name == name, members.c.revoked == 0)
-        .values(revoked=now(connection)).returning(members.c.id)
-    ).first()  # fmt: skip
+def revoke(connection: Connection, name: str, again: bool = False) -> Member:
+    """From now on nothing more is taken from the member; `again`: it may have been revoked before.
+
+    Errors: SwarmError("member").
+    """
+    row = connection.execute(select(members.c.id, members.c.revoked).where(members.c.name == name)).first()
     if row is None:
         raise SwarmError(f"no member {name} who could be revoked", "member")
+    if row.revoked and not again:
+        raise SwarmError(f"{name} was revoked before; --results withdraws what it measured, too", "member")
+    if not row.revoked:
+        connection.execute(update(members).where(members.c.id == row.id).values(revoked=now(connection)))
     return find(connection, row.id)

@@ -12,6 +12,8 @@ from engine.swarm.store.ranking import RANKED, metric_of
 
 MOST = 500
 """Rows of one answer."""
+SHARE, AMONG = 8, 2000
+"""Of each member so many ideas stand before the next so many of anybody; among so many the choice is made."""
 ASKED = 8
 """Words of a question that are looked for."""
 
@@ -114,19 +116,32 @@ def _fits(wanted: Select[Any], klass: Klass | None) -> Select[Any]:
     return wanted.where(or_(ideas.c.contract == "", mine))
 
 
+def _shared(wanted: Select[Any], *order: Any) -> Select[Any]:
+    """The first AMONG of `wanted` in this order, but no member's ideas crowd out the others': SHARE of each, then the
+    next SHARE of each …"""
+    chosen = wanted.with_only_columns(ideas.c.id, ideas.c.priority, ideas.c.seq, records.c.member)
+    first = chosen.order_by(*order).limit(AMONG).subquery()
+    own = [first.c.priority, first.c.seq.desc()]  # insights have one priority
+    nth = func.row_number().over(partition_by=first.c.member, order_by=own)
+    turns = select(first.c.id, ((nth - 1) // SHARE).label("turn")).subquery()
+    return wanted.join(turns, turns.c.id == ideas.c.id).order_by(turns.c.turn, *order)
+
+
 def hypotheses(connection: Connection, klass: Klass | None, state: str, limit: int) -> list[Row]:
-    """Hypotheses that fit, the most urgent first, then the newest."""
-    wanted = _fits(_ideas("hypothesis"), klass).order_by(ideas.c.priority, ideas.c.seq.desc())
+    """Hypotheses that fit, the most urgent first, then the newest; see `_shared`."""
+    wanted = _fits(_ideas("hypothesis"), klass)
     if state:
         wanted = wanted.where(ideas.c.state == state)
+    wanted = _shared(wanted, ideas.c.priority, ideas.c.seq.desc())
     return _rows(connection, wanted.limit(min(max(limit, 1), MOST)))
 
 
 def insights(connection: Connection, topic: str, klass: Klass | None, limit: int) -> list[Row]:
-    """Insights that fit, the newest first; `topic` is looked for in topic and text."""
-    wanted = _fits(_ideas("insight"), klass).order_by(ideas.c.seq.desc())
+    """Insights that fit, the newest first, see `_shared`; `topic` is looked for in topic and text."""
+    wanted = _fits(_ideas("insight"), klass)
     if topic:
         wanted = wanted.where(or_(_has(ideas.c.topic, topic), _has(ideas.c.text, topic)))
+    wanted = _shared(wanted, ideas.c.seq.desc())
     return _rows(connection, wanted.limit(min(max(limit, 1), MOST)))
 
 

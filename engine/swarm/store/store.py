@@ -19,7 +19,7 @@ from engine.swarm.code import unpack
 from engine.swarm.keys import check, check_record, member_of
 from engine.swarm.records import Change, Klass, Record
 from engine.swarm.schema import VERSION, codes, metadata, records, swarms
-from engine.swarm.store import advice, claims, members, publish, queries, verification
+from engine.swarm.store import advice, claims, members, publish, queries, revocation, verification
 from engine.swarm.store.clock import now
 from engine.swarm.store.database import alone, transaction
 
@@ -64,12 +64,17 @@ class Store:
         with transaction(self.engine, True) as connection:
             return members.invite(connection, uses, hours)
 
-    def revoke(self, name: str) -> Member:
-        """Take nothing more from a member; its verdicts count no more."""
+    def revoke(self, name: str, results: bool = False) -> Member:
+        """Take nothing more from a member, see `revocation.disown`; with `results` withdraw its own, too.
+
+        Errors: SwarmError("member") where there is none, or one that was revoked before (but for `results`).
+        """
         with transaction(self.engine, True) as connection:
-            member = members.revoke(connection, name)
             alone(connection)
-            verification.disown(connection, member)
+            member = members.revoke(connection, name, again=results)
+            revocation.disown(connection, member)
+            if results:
+                revocation.withdraw(connection, member)
             return member
 
     # joining

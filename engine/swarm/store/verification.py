@@ -11,13 +11,13 @@ from statistics import fmean
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Member, Stored, SwarmError
 from engine.swarm.checks import leap, unbelievable
 from engine.swarm.records import Change, Klass, Record, Verdict, decoded
-from engine.swarm.schema import contracts, members, records, results, verdicts
+from engine.swarm.schema import members, records, results, verdicts
 from engine.swarm.store import claims
 from engine.swarm.store.clock import now
 from engine.swarm.store.ranking import agree, best_metric, best_score, score_of
@@ -42,6 +42,8 @@ def judge(connection: Connection, by: Member, record: Record, body: Verdict) -> 
         raise SwarmError("the verifying seeds must be others than the result's", "verdict")
     if row.metric is None or row.state == "repeat":
         raise SwarmError("there is no metric to verify", "verdict")
+    if row.state == "withdrawn":
+        raise SwarmError("the swarm's owner withdrew this result", "verdict")
     agree(connection, body.klass)
     before = connection.execute(
         select(verdicts.c.id).where(verdicts.c.result == body.result, verdicts.c.member == by.id)
@@ -64,7 +66,7 @@ def judge(connection: Connection, by: Member, record: Record, body: Verdict) -> 
         f"{by.name} measured {mean:.6f} over {len(body.metrics)} seeds, noise {sigma:.6f}:"
         f" {'agrees' if accepted else 'the claim is too good'}"
     )
-    state = _settle(connection, row, body.klass, by.name, reason)
+    state = settle(connection, row, body.klass, by.name, reason)
     return Stored(id=record.id, state=state, reason=reason)
 
 
@@ -91,29 +93,7 @@ def noise(connection: Connection, klass: Klass, metric: float, squares: float = 
     return min(CEILING * abs(metric), max(FLOOR * abs(metric), pooled))
 
 
-def disown(connection: Connection, member: Member) -> None:
-    """Verdicts of a revoked member count no more: what they decided is decided anew by those of others, or is as it was
-    before anybody looked. Their signed records stay."""
-    mine = verdicts.c.member == member.id
-    ids = select(verdicts.c.result).where(mine)
-    rows = connection.execute(select(results).where(results.c.id.in_(ids)).order_by(results.c.seq)).all()
-    connection.execute(update(results).where(results.c.id.in_(ids)).values(score=None, verified=None))
-    connection.execute(delete(verdicts).where(mine))
-    for row in rows:
-        known = connection.execute(select(contracts).where(contracts.c.contract == row.contract)).one()
-        klass = Klass(contract=row.contract, gpu=row.gpu, metric=known.metric, direction=known.direction)
-        last = (
-            select(members.c.name)
-            .join(verdicts, verdicts.c.member == members.c.id)
-            .where(verdicts.c.result == row.id)
-            .order_by(verdicts.c.stored.desc())
-            .limit(1)
-        )
-        by = connection.execute(last).scalar() or ""
-        _settle(connection, row, klass, by, f"the verdict of {member.name}, who was revoked, counts no more")
-
-
-def _settle(connection: Connection, result: Any, klass: Klass, by: str, reason: str) -> str:
+def settle(connection: Connection, result: Any, klass: Klass, by: str, reason: str) -> str:
     """The state of `result`, a row, by the majority of its verdicts; in doubt it is set aside, and without any left it
     is what it was at first. What is refuted can be claimed again."""
     rows = connection.execute(select(verdicts).where(verdicts.c.result == result.id)).all()
@@ -124,7 +104,9 @@ def _settle(connection: Connection, result: Any, klass: Klass, by: str, reason: 
     mean = sum(row.mean * row.trials for row in for_it) / trials if trials else None
     ranked = mean if state == "verified" else None
     if not rows:
-        doubt = unbelievable(result.metric, klass.direction, klass.metric, best_metric(connection, klass))
+        doubt = _unsaid(connection, result.member) or unbelievable(
+            result.metric, klass.direction, klass.metric, best_metric(connection, klass)
+        )
         state, reason = ("quarantined", doubt) if doubt else ("reported", reason)
         ranked = None if doubt else result.metric
     changed = {
@@ -141,6 +123,12 @@ def _settle(connection: Connection, result: Any, klass: Klass, by: str, reason: 
     elif result.state == "refuted":  # it is done after all
         claims.settle(connection, result.member, result.id, _change(connection, result.id))
     return state
+
+
+def _unsaid(connection: Connection, author: str) -> str:
+    """Why nothing is believed on the word of this member alone; "" for one in good standing."""
+    row = connection.execute(select(members.c.name, members.c.revoked).where(members.c.id == author)).one()
+    return f"{row.name}, who was revoked, measured it, and nobody else has" if row.revoked else ""
 
 
 QUEUE, LOOKED_AT = 3, 60
