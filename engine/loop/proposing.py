@@ -21,7 +21,7 @@ from engine.swarm.api import SwarmError
 from engine.swarm.collective import ALONE, WHO, Answer, Foreign
 from engine.swarm.collective import TRIES as CLAIMS
 from engine.work import change, cheats
-from engine.work.constants import changed_constants, set_constants
+from engine.work.constants import constants_only
 from engine.work.contract import allowed_imports
 from engine.work.hooks import run_hook
 
@@ -217,25 +217,13 @@ def adopt(
         description=f"adopt {foreign.name}'s: {foreign.description}",
         files=foreign.files,
         asi={"hypothesis": f"{about}: it is as good here", "adopted": foreign.id},
-        params=_constants(given.files, new),
+        params=constants_only(given.files, new),
     )
     outcome.files = {name: text for name, text in new.items() if given.files.get(name) != text}
     outcome.events.append(accepted(WHO, given, proposal, new, ALONE))
     answer = f"tried as run {given.run}; the gate decides"
     outcome.events.append(ev.CommandDone(at=time.time(), id=command, answer=answer))
     return outcome
-
-
-def _constants(old: dict[str, str], new: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """The constants that differ, where nothing else does; {} otherwise."""
-    found: dict[str, tuple[str, str]] = {}
-    back = dict(new)
-    for name in old:
-        changed = changed_constants(old[name], new[name]) if name.endswith(".py") else {}
-        found |= changed
-        if changed:
-            back[name] = set_constants(new[name], {key: before for key, (before, _) in changed.items()})
-    return found if fingerprint(back) == fingerprint(old) else {}
 
 
 def with_mend(given: Brief, experiment: Experiment, attempt: int, tree: Tree) -> Brief:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Mapping
 
-from engine.session.fingerprint import BOM
+from engine.session.fingerprint import BOM, fingerprint
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -71,6 +71,24 @@ def changed_constants(old: str, new: str) -> dict[str, tuple[str, str]]:
     except (SyntaxError, ValueError):
         return {}
     return {name: (text, after[name]) for name, text in before.items() if name in after and after[name] != text}
+
+
+def constants_only(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Each changed constant's (old, new) source texts, of files by name; {} where anything else was changed too."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name, ""), new.get(name, "")
+        if before == after:
+            continue
+        changed = changed_constants(before, after) if name.endswith(".py") else {}
+        try:
+            made = set_constants(before, {key: source for key, (_, source) in changed.items()})
+        except ConstantError:
+            return {}
+        if not changed or fingerprint({name: made}) != fingerprint({name: after}):
+            return {}
+        found.update(changed)
+    return found
 
 
 def _assigned(text: str) -> dict[str, ast.expr]:

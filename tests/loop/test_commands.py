@@ -9,7 +9,7 @@ from engine.loop.commands import react
 from engine.loop.commands import told as told_of
 from engine.session import events as ev
 from engine.session.fold import fold
-from engine.session.inbox import KINDS, NEED_ENGINE, Request, Seen
+from engine.session.inbox import JOBS, KINDS, NEED_ENGINE, Request, Seen
 from engine.session.lineage import Override
 from engine.session.settings import Gate
 from engine.session.state import State
@@ -132,7 +132,7 @@ def test_any_command_in_any_state_is_answered_and_a_refused_one_changed_nothing(
     assert world.state == before, "react only reads"
     after = fold(found, copied(world.state))
     command = after.commands["the one"]
-    assert command.status in ("done", "refused") or kind in ("say", "edit")
+    assert command.status in ("done", "refused") or kind in ("say", "edit", "adopt", "try", *JOBS)
     if command.status == "refused":
         assert command.answer
         assert without_commands(after) == without_commands(before) or kind == "say"

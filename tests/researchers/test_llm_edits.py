@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.researchers.base import ResearcherFailed
-from engine.researchers.constants_only import constants_only
 from engine.researchers.credentials import is_credential, redacted
 from engine.researchers.llm.edits import EditRefused, applied
 from engine.researchers.llm.provider import NO_KEY, choose, local
@@ -66,14 +65,6 @@ def test_an_edit_is_made_only_where_there_is_one_place(text: str, search: str, r
     else:
         before, _, after = text.partition(search)
         assert made == {"f": before + replace + after} and text.count(search) == 1
-
-
-def test_a_change_of_constants_alone_is_told_as_one() -> None:
-    old = {"train.py": "LR = 0.1\nDEPTH = 4\nprint(LR)\n"}
-    assert constants_only(old, {"train.py": "LR = 0.2  # more\nDEPTH = 4\nprint(LR)\n"}) == {"LR": ("0.1", "0.2")}
-    assert constants_only(old, {"train.py": "LR = 0.2\nDEPTH = 4\nprint(DEPTH)\n"}) == {}
-    assert constants_only(old, {"train.py": "LR = 0.2\nDEPTH =\n"}) == {}
-    assert constants_only(old, old) == {}
 
 
 def test_a_key_is_looked_for_where_it_belongs() -> None:

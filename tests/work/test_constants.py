@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.work.constants import ConstantError, changed_constants, read_constants, set_constant, set_constants
+from engine.work.constants import (
+    ConstantError,
+    changed_constants,
+    constants_only,
+    read_constants,
+    set_constant,
+    set_constants,
+)
 
 TEXT = '''"""Größe."""
 DEPTH = 8  # layers
@@ -101,3 +108,18 @@ def test_setting_reads_back_and_is_the_only_change(values: dict[str, int], data:
 def test_changes_are_those_both_texts_have() -> None:
     assert changed_constants("A = 1\nB = 2\n", "A = 3\nC = 4\n") == {"A": ("1", "3")}
     assert changed_constants("A = (", "A = 1") == {}
+
+
+def test_a_change_of_constants_alone_is_told_as_one() -> None:
+    old = {"train.py": "LR = 0.1\nDEPTH = 4\nprint(LR)\n"}
+    assert constants_only(old, {"train.py": "LR = 0.2  # more\nDEPTH = 4\nprint(LR)\n"}) == {"LR": ("0.1", "0.2")}
+    assert constants_only(old, {"train.py": "LR = 0.2\nDEPTH = 4\nprint(DEPTH)\n"}) == {}
+    assert constants_only(old, {"train.py": "LR = 0.2\nDEPTH =\n"}) == {}
+    assert constants_only(old, old) == {}
+    two = {**old, "notes.txt": "a"}
+    assert constants_only(two, {**old, "notes.txt": "b"}) == {}, "a text is no constant"
+    assert constants_only(two, old) == {} and constants_only(old, {**old, "more.py": "A = 1\n"}) == {}
+    assert constants_only({"a.py": "A = 1\n", "b.py": "B = 1\n"}, {"a.py": "A = 2\n", "b.py": "B = 2\n"}) == {
+        "A": ("1", "2"),
+        "B": ("1", "2"),
+    }

@@ -29,6 +29,7 @@ from engine.session.paths import SessionPaths
 from engine.session.settings import Settings
 from engine.session.state import Experiment
 from engine.work import contract, leash
+from engine.work.constants import constants_only
 from engine.work.plumbing import GitTrouble
 
 ASKS = 3
@@ -202,7 +203,7 @@ class Agent:
             description=log.hidden(handed.description) or handing.describe(words, champion, {**start, **found.files}),
             files={**start, **found.files},
             asi=asi,
-            params=handing.params(champion, {**start, **found.files}),
+            params=constants_only(champion, {**champion, **start, **found.files}),
             answers={key: log.hidden(text) for key, text in handed.answers.items()},
             remarks=remarks,
             usage=usage,

@@ -13,9 +13,8 @@ import msgspec
 
 from engine.researchers.agent.workplace import HANDED_IN
 from engine.researchers.base import Brief
-from engine.session.fingerprint import fingerprint
 from engine.session.inert import inert
-from engine.work.constants import changed_constants, set_constants
+from engine.work.constants import constants_only
 
 _MOST_BYTES = 256 * 1024
 _MOST_TEXT = 2000
@@ -99,23 +98,9 @@ def read(folder: Path) -> HandedIn:
     )
 
 
-def params(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Constants that the change sets anew, as (old, new) source texts, where constants are all that it changes."""
-    found: dict[str, tuple[str, str]] = {}
-    for name, text in new.items():
-        before = old.get(name, "")
-        if text != before:
-            changed = changed_constants(before, text) if name.endswith(".py") else {}
-            values = {constant: after for constant, (_, after) in changed.items()}
-            if not changed or fingerprint({name: set_constants(before, values)}) != fingerprint({name: text}):
-                return {}
-            found |= changed
-    return found
-
-
 def describe(words: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
     """A description for a change that came without one: its constants, else its maker's last words, else its size."""
-    if changed := params(old, new):
+    if changed := constants_only(old, {**old, **new}):
         return ", ".join(f"{name} {before} → {after}" for name, (before, after) in changed.items())[:_DESCRIPTION]
     first = re.split(r"(?<=[.!?])\s|\n", words.strip(), maxsplit=1)[0]
     if first := " ".join(inert(first).split()):

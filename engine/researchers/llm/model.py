@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from engine.researchers.base import Brief, Proposal, ResearcherFailed
-from engine.researchers.constants_only import constants_only
 from engine.researchers.credentials import redacted
 from engine.researchers.llm.instructions import HOW
 from engine.researchers.llm.provider import NO_KEY, choose
@@ -18,6 +17,7 @@ from engine.researchers.prompt.size import tokens
 from engine.researchers.search.lessons import result_text
 from engine.session.settings import Settings
 from engine.session.state import Experiment
+from engine.work.constants import constants_only
 
 if TYPE_CHECKING:
     from engine.researchers.llm.answer import Answer

@@ -116,15 +116,15 @@ def _fits(wanted: Select[Any], klass: Klass | None) -> Select[Any]:
     return wanted.where(or_(ideas.c.contract == "", mine))
 
 
-def _shared(wanted: Select[Any], *order: Any) -> Select[Any]:
-    """The first AMONG of `wanted` in this order, but no member's ideas crowd out the others': SHARE of each, then the
-    next SHARE of each …"""
+def _shared(kind: str, wanted: Select[Any], *order: Any) -> Select[Any]:
+    """The first AMONG of `wanted`, ideas of this kind, in this order, but so that no member crowds out the others:
+    SHARE of each, then the next SHARE of each …"""
     chosen = wanted.with_only_columns(ideas.c.id, ideas.c.priority, ideas.c.seq, records.c.member)
     first = chosen.order_by(*order).limit(AMONG).subquery()
     own = [first.c.priority, first.c.seq.desc()]  # insights have one priority
     nth = func.row_number().over(partition_by=first.c.member, order_by=own)
     turns = select(first.c.id, ((nth - 1) // SHARE).label("turn")).subquery()
-    return wanted.join(turns, turns.c.id == ideas.c.id).order_by(turns.c.turn, *order)
+    return _ideas(kind).join(turns, turns.c.id == ideas.c.id).order_by(turns.c.turn, *order)
 
 
 def hypotheses(connection: Connection, klass: Klass | None, state: str, limit: int) -> list[Row]:
@@ -132,7 +132,7 @@ def hypotheses(connection: Connection, klass: Klass | None, state: str, limit: i
     wanted = _fits(_ideas("hypothesis"), klass)
     if state:
         wanted = wanted.where(ideas.c.state == state)
-    wanted = _shared(wanted, ideas.c.priority, ideas.c.seq.desc())
+    wanted = _shared("hypothesis", wanted, ideas.c.priority, ideas.c.seq.desc())
     return _rows(connection, wanted.limit(min(max(limit, 1), MOST)))
 
 
@@ -141,7 +141,7 @@ def insights(connection: Connection, topic: str, klass: Klass | None, limit: int
     wanted = _fits(_ideas("insight"), klass)
     if topic:
         wanted = wanted.where(or_(_has(ideas.c.topic, topic), _has(ideas.c.text, topic)))
-    wanted = _shared(wanted, ideas.c.seq.desc())
+    wanted = _shared("insight", wanted, ideas.c.seq.desc())
     return _rows(connection, wanted.limit(min(max(limit, 1), MOST)))
 
 
