@@ -26,7 +26,7 @@ def next_step(state: State, experiment: Experiment) -> NextTrial | Verdict:
         return NextTrial("candidate", experiment.commit, segment.run.seed)
     failed = failure(first)
     if failed is not None:
-        return _blame(state, experiment, failed)
+        return _blame(state, experiment, first.cause, failed)
     assert first.metric is not None
     result = Result(first.metric, first.metrics, first.flags, experiment.net_lines)
     base = state.experiment(experiment.champion or 0)
@@ -69,6 +69,8 @@ def failure(trial: Trial) -> Verdict | None:
 
 BROKEN = frozenset({"gpu_ecc", "gpu_lost", "gpu_driver"})
 """Causes that no change brings about and every further run would meet: the loop pauses."""
+SELDOM = frozenset({"no_gpu", "gpu_arch", "gpu_library", "disk_full", "not_started"})
+"""Causes that a change can bring about, but seldom does: the champion is run at once, and the night not spent on it."""
 CROWDED = frozenset({"oom_others", "gpu_busy"})
 """Others were in the way: the next run waits until the device is free."""
 GPU_TROUBLE = "gpu_trouble"
@@ -91,10 +93,11 @@ def crashes_in_row(state: State) -> int:
     return count
 
 
-def _blame(state: State, experiment: Experiment, failed: Verdict) -> NextTrial | Verdict:
-    """The verdict of a crash; at every fifth in a row, only once the champion has shown whether it still runs."""
+def _blame(state: State, experiment: Experiment, cause: str, failed: Verdict) -> NextTrial | Verdict:
+    """The verdict of a crash; at every fifth in a row, and at one that a change seldom brings about, only once the
+    champion has shown whether it still runs."""
     champion, segment = state.champion, state.segments[-1]
-    due = (crashes_in_row(state) + 1) % CRASHES == 0
+    due = cause in SELDOM or (crashes_in_row(state) + 1) % CRASHES == 0
     if not due or champion is None or champion.run != experiment.champion or failed.flags:
         return failed
     trial = next((t for t in experiment.trials if t.of == "champion"), None)

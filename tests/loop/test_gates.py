@@ -185,3 +185,11 @@ def test_the_state_is_only_read() -> None:
     asked(story)
     assert msgspec.json.encode(story.state) == before
     assert isinstance(story.state, State)
+
+
+@pytest.mark.parametrize("cause", ["no_gpu", "disk_full"])
+def test_what_a_change_seldom_brings_about_is_asked_of_the_champion_at_once(cause: str) -> None:
+    assert answer(tried(None, outcome="failed", cause=cause), 1.0) == Verdict("crash", cause)
+    broken = verdict(answer(tried(None, outcome="failed", cause=cause), None, "failed"))
+    assert broken.flags == ("champion_failed",)
+    assert verdict(asked(tried(None, outcome="failed", cause="syntax_error"))).flags == ()
