@@ -59,6 +59,7 @@ _TONES = {
     "keep": "good",
     "refuted": "bad",
     "withdrawn": "bad",
+    "banned": "bad",
     "failed": "bad",
     "quarantined": "warn",
     "crash": "bad",

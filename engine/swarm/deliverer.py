@@ -4,17 +4,16 @@ import threading
 from collections.abc import Callable
 
 from engine.swarm.api import Stored, Swarm, SwarmError, Unreachable
-from engine.swarm.outbox import Outbox
+from engine.swarm.outbox import Outbox, id_of
 from engine.swarm.records import Record
 
 FIRST_S, MOST_S = 1.0, 60.0
 """The wait after a failure, and where its doubling ends."""
 PASSING = ("rate", "unreachable", "timeout")
 """Refusals that are no answer: the same record is sent again later."""
-
-
 HELD = 3
-"""Records that may fail in a round, one by one, while the swarm answers else: more of them, and it is the swarm."""
+"""Records that may fail in a round, one by one, while the swarm answers else: with more of them the round ends, and
+where no record was taken it is the swarm."""
 
 
 def deliver(
@@ -24,14 +23,17 @@ def deliver(
     told: Callable[[Stored], object],
     refused: Callable[[str, SwarmError], object],
     held: Callable[[Record, SwarmError], object] = lambda record, why: None,
+    back: set[str] | None = None,
 ) -> None:
     """Send what waits, the oldest first, to the swarm that should be the one with this id.
 
     A record that the swarm fails over is `held` back, with what is said about it, and waits for the next round: the
-    others go on. Errors: SwarmError of the passing kind, OSError.
+    others go on. `back` keeps the ids of such records between rounds: they are sent last, so that they stand before
+    nothing else. Errors: SwarmError of the passing kind, OSError.
     """
-    back: set[str] = set()
-    for path in outbox.waiting():
+    back = set() if back is None else back
+    failed, taken = 0, False
+    for path in sorted(outbox.waiting(), key=lambda path: id_of(path) in back):
         letter = outbox.read(path)
         if letter is None or letter.record.body.get("about") in back:
             continue
@@ -39,9 +41,12 @@ def deliver(
         try:
             stored = swarm.publish(letter.record, letter.code)
         except Unreachable as error:
-            if len(back) == HELD or swarm.connect().swarm != id:
-                raise
             back.add(letter.record.id)
+            if failed == HELD and taken:
+                return
+            if failed == HELD or swarm.connect().swarm != id:
+                raise
+            failed += 1
             held(letter.record, error)
             continue
         except SwarmError as error:
@@ -53,7 +58,9 @@ def deliver(
             if lost:
                 refused(letter.record.kind, error)
         else:
+            taken = True
             told(stored)
+        back.discard(letter.record.id)
         outbox.done(path, letter.record.id, lost)
 
 
@@ -79,6 +86,7 @@ class Deliverer:
         self.outbox, self._id, self._open = outbox, id, open
         self._told, self._refused, self._held, self._away = told, refused, held, away
         self._also, self._every_s = also, every_s
+        self._back: set[str] = set()
         self._wake, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="swarm deliverer", daemon=True)
 
@@ -114,7 +122,7 @@ class Deliverer:
         """One try at everything; the wait before the next, 0 after a success."""
         try:
             swarm = self._open()
-            deliver(self.outbox, swarm, self._id, self._told, self._refused, self._held)
+            deliver(self.outbox, swarm, self._id, self._told, self._refused, self._held, self._back)
             if not self._end.is_set():
                 self._also(swarm)
         except SwarmError as error:

@@ -20,10 +20,12 @@ def result_of(row: Row, swarm: str) -> Result:
 
 
 def fetch(swarm: Swarm, id: str, name: str) -> Foreign:
-    """A result with its code; `name` is the swarm's id. Errors: SwarmError."""
+    """A result with its code; `name` is the swarm's id. Errors: SwarmError, for code that was banned, too."""
     row = swarm.result(id)
     if row is None:
         raise SwarmError(f"there is no result {id[:12]} in this swarm", "missing")
+    if row.state == "banned":
+        raise SwarmError(f"this code is not to be had: {row.reason}", "banned")
     return with_code(swarm, row, name)
 
 

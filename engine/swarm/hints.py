@@ -17,6 +17,7 @@ _DOUBT = {
     "quarantined": "; nobody else has measured it, and it is not believed so far",
     "refuted": "; others measured it and refuted it",
     "withdrawn": "; withdrawn by the swarm's owner",
+    "banned": "; the swarm's owner banned this code, so build nothing on it",
 }
 
 
@@ -30,6 +31,8 @@ class Reading(msgspec.Struct, frozen=True):
     open: dict[str, str]
     claimed: dict[str, str]
     best_metric: float | None
+    banned: dict[str, str] = {}
+    """Own results whose code the owner banned: by id what is said of it."""
 
 
 def look(swarm: Swarm, klass: Klass, member: str, id: str, topics: frozenset[str] = frozenset()) -> Reading:
@@ -62,6 +65,11 @@ def look(swarm: Swarm, klass: Klass, member: str, id: str, topics: frozenset[str
         open=_texts(hypotheses),
         claimed=_texts(_ideas(swarm.hypotheses(klass, "claimed", KNOWN), id)),
         best_metric=best[1].metric if best else None,
+        banned={
+            row.record.id: f"run {body.run} ({row.reason})"
+            for row, body in results
+            if row.record.member == member and row.state == "banned"
+        },
     )
 
 

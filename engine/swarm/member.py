@@ -50,6 +50,7 @@ class Member:
         self._to_adopt: set[str] = set()
         self._to_verify: set[str] = set()
         self._held_back: Counter[str] = Counter()
+        self._banned: set[str] = set()
         self._swarm: Swarm | None = None
         self._quiet_until = 0.0
         self._lock = threading.Lock()
@@ -234,6 +235,10 @@ class Member:
             return
         own, id = self.key.member, self.membership.swarm
         reading = self._reading = look(swarm, standing.klass, own, id, standing.topics)
+        for result, said in reading.banned.items():
+            if result not in self._banned:
+                self._banned.add(result)
+                self._say(f"the swarm takes no result of the code of {said}; overnight revert takes a champion back")
         body = to_adopt(reading.best, standing, own, id)
         if body is not None and reading.best is not None and reading.best.record.id not in self._to_adopt:
             self._to_adopt.add(reading.best.record.id)
@@ -274,7 +279,7 @@ class Member:
     def _held(self, record: Record, error: SwarmError) -> None:
         self._held_back[record.id] += 1
         if self._held_back[record.id] == HELD_TIMES:  # a busy database fails over anything once
-            self._say(f"the swarm fails over a {record.kind} of ours ({error}); it is sent again, the others go on")
+            self._say(f"the swarm fails over one {record.kind} of ours ({error}); it is sent again, the others go on")
 
     def _lost(self, what: int | str, why: str) -> None:
         if isinstance(what, int):

@@ -32,7 +32,7 @@ class Outbox:
                 done = (self.folder / DELIVERED).read_text(encoding="ascii", errors="replace").split()
             except OSError:
                 done = []
-            self._known = {line for line in done if len(line) == 32} | {_id_of(path) for path in self.waiting()}
+            self._known = {line for line in done if len(line) == 32} | {id_of(path) for path in self.waiting()}
         return frozenset(self._known)
 
     def put(self, letter: Letter) -> None:
@@ -89,5 +89,6 @@ class Outbox:
         path.unlink(missing_ok=True)
 
 
-def _id_of(path: Path) -> str:
+def id_of(path: Path) -> str:
+    """The id of the record in one of `waiting`."""
     return path.stem.partition("-")[2]

@@ -118,3 +118,12 @@ def test_what_is_adopted_by_itself_must_still_be_better_than_the_champion(tmp_pa
     assert [type(event) for event in stale.events] == [ev.CommandRefused]
     wanted = adopt(brief(tmp_path), "cmd", lambda: worse, ("train.py",))
     assert isinstance(wanted.events[0], ev.ChangeAccepted), "a person may want it all the same"
+
+
+@pytest.mark.parametrize("state", ["withdrawn", "refuted", "quarantined", "reported"])
+def test_what_is_adopted_by_itself_must_still_be_verified_when_its_turn_comes(tmp_path: Path, state: str) -> None:
+    doubted = msgspec.structs.replace(foreign("ALPHA = 7\n"), state=state)
+    (stale,) = adopt(brief(tmp_path), "cmd", lambda: doubted, ("train.py",), by_itself=True).events
+    assert isinstance(stale, ev.CommandRefused) and state in stale.reason
+    wanted = adopt(brief(tmp_path), "cmd", lambda: doubted, ("train.py",))
+    assert isinstance(wanted.events[0], ev.ChangeAccepted), "a person may want it all the same"

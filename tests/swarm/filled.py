@@ -33,6 +33,8 @@ def fill(store: Store, results: int) -> None:
         rows = [{"id": id, "name": f"m{number}", "key": id, "joined": 1.0, "seen": float(number)}
                 for number, id in enumerate(names)]  # fmt: skip
         connection.execute(insert(schema.members), rows)
+        known = [{"contract": contract, "metric": "val_bpb", "direction": "lower"} for contract in CONTRACTS]
+        connection.execute(insert(schema.contracts), known)
     for first in range(0, results, BATCH):
         with transaction(store.engine, True) as connection:
             _write(connection, _batch(swarm, names, chance, range(first, min(first + BATCH, results))))

@@ -143,3 +143,34 @@ def test_a_swarm_that_is_gone_or_fails_over_everything_is_left_alone(tmp_path: P
     swarm = Failing(store, *texts, gone=gone)
     refused(sent(outbox, swarm, store), "unreachable")
     assert swarm.asked == asked and len(outbox.waiting()) == 9
+
+
+def test_many_records_that_the_swarm_fails_over_hold_up_the_others_for_one_round_only(tmp_path: Path) -> None:
+    store = make(tmp_path / "swarm.db")
+    bad = [f"bad {n}" for n in range(6)]
+    outbox = full(tmp_path, members(store, "amy")[0], *bad, "one", "two")
+    swarm, id, back = Failing(store, *bad), store.connect().swarm, set[str]()
+
+    def round() -> None:
+        deliver(outbox, swarm, id, lambda _: None, lambda kind, why: None, back=back)  # type: ignore[arg-type]
+
+    refused(round, "unreachable")
+    round()  # the others go first now, and the swarm that takes them is no swarm that is away
+    assert [row.record.body["text"] for row in store.insights()] == ["two", "one"] and len(outbox.waiting()) == 6
+    swarm.texts = ()
+    round()
+    assert not outbox.waiting() and not back and len(store.insights()) == 8
+
+
+def test_what_depends_on_a_record_that_was_held_back_in_an_earlier_round_is_never_sent_before_it(
+    tmp_path: Path,
+) -> None:
+    store = make(tmp_path / "swarm.db")
+    (amy,) = members(store, "amy")
+    outbox, id, back = Outbox(tmp_path / "outbox"), store.connect().swarm, set[str]()
+    idea = amy.record(Hypothesis(text="go wide"), "hypothesis")
+    outbox.put(Letter(idea))
+    outbox.put(Letter(amy.record(Hypothesis(text="tested", state="tested", about=idea.id), "hypothesis")))
+    for swarm in (Failing(store, "go wide"), store, store):
+        deliver(outbox, swarm, id, lambda _: None, lambda kind, why: None, back=back)  # type: ignore[arg-type]
+    assert not outbox.waiting() and outbox.refused() == 0 and len(store.hypotheses(state="tested")) == 1

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.swarm.api import SwarmError, Unreachable
@@ -14,6 +15,7 @@ from engine.swarm.hub import serving
 from engine.swarm.hub.desk import Desk
 from engine.swarm.hub.flood import Bucket
 from tests.swarm.actor import KLASS, change, files
+from tests.swarm.crowd import judge
 from tests.swarm.loopback import hub
 
 
@@ -62,6 +64,25 @@ def test_every_call_says_over_http_what_the_store_says(tmp_path: Path) -> None:
         assert told.value.code == "missing"
         with pytest.raises(SwarmError, match="no such call"):
             Client(found.url + "/elsewhere").connect()
+
+
+@pytest.mark.parametrize(("direction", "metric", "better"), [("lower", 0.3, 0.25), ("higher", 0.3, 0.35)])
+def test_a_class_of_another_metric_is_verified_through_a_hub_as_its_contract_says(
+    tmp_path: Path, direction: str, metric: float, better: float
+) -> None:
+    """Whoever asks names contract and GPU only."""
+    klass = msgspec.structs.replace(KLASS, metric="score", direction=direction)
+    with hub(tmp_path) as found:
+        amy, bob = found.member("amy"), found.member("bob")
+        amy.tell("x", metric, klass=klass)
+        best = amy.tell("y", better, klass=klass).id
+        refuted = bob.tell("z", better, klass=klass).id
+        worse = 2 * metric - better
+        judge(amy, refuted, "z", worse, worse, klass=klass)
+        assert [row.record.id for row in bob.swarm.queue(klass)] == [best, refuted]
+        judge(bob, best, "y", metric, metric, klass=klass)
+        judge(found.member("cyd"), best, "y", better, better, klass=klass)
+        assert {row.record.id for row in bob.swarm.queue(klass)} >= {best, refuted}
 
 
 def test_what_a_reader_gets_can_be_checked_again(tmp_path: Path) -> None:

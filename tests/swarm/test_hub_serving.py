@@ -1,9 +1,11 @@
-"""`overnight swarm serve`, invite and revoke as their users run them."""
+"""`overnight swarm serve`, invite, revoke and ban as their users run them."""
 
 import argparse
+import json
 import signal
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -92,6 +94,28 @@ def test_the_owner_invites_and_revokes_while_the_hub_runs(tmp_path: Path) -> Non
         assert done.returncode == 0 and "its results are withdrawn" in done.stdout
         found.process.send_signal(signal.SIGINT)  # type: ignore[union-attr]
         assert found.process.wait(60) == 0  # type: ignore[union-attr]
+
+
+def test_the_owner_bans_code_that_cheats_and_lifts_that(tmp_path: Path) -> None:
+    from tests.swarm.actor import Actor
+
+    def ban(*words: str) -> "subprocess.CompletedProcess[str]":
+        return overnight("swarm", "ban", "--database", found.database, *words)
+
+    with HubProcess(str(tmp_path / "swarm.db"), tmp_path) as found:
+        key = KeyPair.make()
+        amy = Actor(found.client(key), "amy", key)
+        amy.join(found.invite())
+        id = amy.tell("cheat", 0.9).id
+        done = ban(id[:8], "--reason", "it reads the\x1b[31m shard")
+        assert done.returncode == 0 and f"banned: no result of this code counts ({id[:8]} by amy)" in done.stdout
+        row = amy.swarm.result(id)
+        assert row is not None and row.state == "banned" and not amy.swarm.best()
+        assert ban(id[:8]).stdout == "it is banned already\n"
+        done = ban("nowhere")
+        assert done.returncode == 4 and "the beginning of no result" in done.stderr
+        assert "ban is lifted" in ban(id, "--lift").stdout and len(amy.swarm.best()) == 1
+        assert json.loads(ban(id, "--lift", "--json").stdout) == {"lifted": True, "results": []}
 
 
 def test_https_with_a_certificate_that_members_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,7 @@ def test_a_record_that_the_swarm_fails_over_again_and_again_is_told_once_and_hol
     amy.stand(standing())
     heard: list[str] = []
     until(lambda: heard.extend(said(amy)) or (len(failures) > 6 and amy.hints().sections))
-    assert len(heard) == 1 and "fails over a result of ours" in heard[0] and "500" in heard[0]
+    assert len(heard) == 1 and "fails over one result of ours" in heard[0] and "500" in heard[0]
     assert [row.record.body["run"] for row in store.results()] == [3] and len(amy.outbox.waiting()) == 1
     amy.close()
 
@@ -382,3 +382,21 @@ def test_a_researcher_hears_what_speaks_against_a_number_of_others(tmp_path: Pat
     assert told[0].startswith("amy: too good → val_bpb 0.100000") and "not believed so far" in told[0]
     amy.close()
     bob.close()
+
+
+def test_a_session_whose_code_is_banned_hears_it_once_by_its_run(tmp_path: Path) -> None:
+    file = tmp_path / "swarm.db"
+    store = make(file)
+    amy = member(store, file, tmp_path / "amy", "amy")
+    amy.tell(account(2, "cheat"))
+    amy.tell(account(3, "fair"))
+    until(lambda: len(store.results()) == 2)
+    store.ban(next(row.record.id for row in store.results() if row.record.body["run"] == 2), "it reads the shard")
+    amy.stand(standing())
+    heard: list[str] = []
+    until(lambda: heard.extend(said(amy)) or heard)
+    assert "run 2 (banned by the swarm's owner: it reads the shard)" in heard[0] and "overnight revert" in heard[0]
+    amy.tell(account(4, "on it goes"))
+    until(lambda: amy.hints().done and len(amy.hints().done) == 3)
+    assert said(amy) == []
+    amy.close()

@@ -160,6 +160,9 @@ def test_what_sounds_alike_is_told_and_blocks_nothing(store: Store) -> None:
     assert told.state == "granted"
     assert "ada tried" in told.advice[0] and "0.900000" in told.advice[0]
     assert bob.claim(change("something else altogether")).advice == ()
+    store.revoke("ada", results=True)
+    doubted = bob.claim(change("raise the learning rate of the matrices to 0.07")).advice
+    assert "withdrawn" in doubted[0] and "withdrawn" not in told.advice[0], "it says what speaks against it"
 
 
 def test_a_members_clock_decides_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

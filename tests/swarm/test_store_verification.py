@@ -117,7 +117,25 @@ def test_one_member_cannot_fill_the_queue_nor_send_others_after_the_impossible(s
         ada.tell(f"jump{number}", 0.7 + number / 1000)
         ada.tell(f"impossible{number}", 0.01)
     waiting = store.queue(KLASS)
-    assert [row.record.body["description"] for row in waiting] == ["near5", "honest", "jump5"]
+    assert [row.record.body["description"] for row in waiting] == ["near5", "honest", "jump0"]
+
+
+def test_a_flood_of_one_member_keeps_no_other_from_being_re_run(store: Store) -> None:
+    ada, bob, fool = members(store, "ada", "bob", "fool")
+    bob.tell("honest", 0.95)
+    jump = ada.tell("jump", 0.8).id
+    for number in range(70):
+        fool.tell(f"impossible{number}", 0.01)
+        fool.tell(f"jump{number}", 0.81)
+    assert jump in {row.record.id for row in store.queue(KLASS)}
+
+
+def test_what_failed_its_checks_is_not_lifted_by_a_verdict(store: Store) -> None:
+    ada, bob = members(store, "ada", "bob")
+    id = ada.tell("x", 0.9, status="checks_failed").id
+    refused(lambda: judge(bob, id, "x", 0.9, 0.9001), "verdict")
+    row = store.result(id)
+    assert row is not None and row.state == "failed" and not store.best(KLASS)
 
 
 def test_a_jump_that_re_runs_bear_out_is_believed(store: Store) -> None:

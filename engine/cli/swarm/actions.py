@@ -8,8 +8,9 @@ from engine.cli.verbs import Verb
 ACTIONS: tuple[Verb, ...] = (
     Verb("init", "swarm.init", "make a swarm for the sessions of this machine, in one file"),
     Verb("serve", "swarm.serve", "run a hub for many machines"),
-    Verb("invite", "swarm.serve", "a token that others join with"),
-    Verb("revoke", "swarm.serve", "take nothing more from a member"),
+    Verb("invite", "swarm.owner", "a token that others join with"),
+    Verb("revoke", "swarm.owner", "take nothing more from a member"),
+    Verb("ban", "swarm.owner", "let no result of a train.py that cheats count"),
     Verb("join", "swarm.join", "make a session a member"),
     Verb("leave", "swarm.join", "end a session's membership"),
     Verb("status", "swarm.status", "where a session stands with its swarm"),

@@ -10,7 +10,7 @@ from engine.cli.swarm.belonging import Belonging, add_swarm, belonging, class_of
 from engine.cli.trouble import DONE, Refused
 from engine.swarm.records import Klass, Result
 
-STATES = ("reported", "verified", "refuted", "quarantined", "withdrawn", "failed", "repeat")
+STATES = ("reported", "verified", "refuted", "quarantined", "withdrawn", "banned", "failed", "repeat")
 MOST = 500
 """Rows of one answer."""
 

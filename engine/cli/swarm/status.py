@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     if counts["refused"]:
         lines.append(f"refused: {counts['refused']} records, for good")
     if there["revoked"]:
-        lines.append("revoked: the swarm takes nothing more from this session; what it gave before stays")
+        lines.append("revoked: the swarm takes nothing more from this session; its records stay there")
     elif counts["waiting"] and not running:
         lines.append(
             f"no engine runs: the next one delivers what waits, or: overnight swarm status --deliver -s {paths.name}"

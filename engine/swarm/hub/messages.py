@@ -11,7 +11,7 @@ from engine.swarm.records import NO_NUL, Change, Hex32, Hex64, Hex128, Klass, Li
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", max_length=32)]
 Maybe64 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$", max_length=64)]
 Tier = Literal["", "<=16", "<=24", "<=48", ">48"]
-State = Literal["", "reported", "quarantined", "verified", "refuted", "withdrawn", "repeat", "failed"]
+State = Literal["", "reported", "quarantined", "verified", "refuted", "withdrawn", "banned", "repeat", "failed"]
 Count = Annotated[int, Meta(ge=1, le=500)]
 
 

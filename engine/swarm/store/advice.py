@@ -14,6 +14,8 @@ LOOK_BACK, ALIKE, MOST = 200, 0.8, 3
 COMPARED = 160
 """Characters of a description that are compared: the comparison's time grows with their square."""
 
+DOUBTED = ("quarantined", "refuted", "withdrawn", "banned")
+
 
 class Tried(NamedTuple):
     """A result as advice tells of it."""
@@ -22,12 +24,13 @@ class Tried(NamedTuple):
     status: str
     metric: float | None
     name: str
+    state: str
 
 
 def newest(connection: Connection, change: Change) -> list[Tried]:
     """Results of the same contract that are of other code, the newest first."""
     wanted = (
-        select(results.c.description, results.c.status, results.c.metric, members.c.name)
+        select(results.c.description, results.c.status, results.c.metric, members.c.name, results.c.state)
         .join(members, members.c.id == results.c.member)
         .where(results.c.contract == change.contract, results.c.fingerprint != change.fingerprint)
         .order_by(results.c.seq.desc())
@@ -45,7 +48,9 @@ def similar(tried: list[Tried], change: Change) -> tuple[str, ...]:
         matcher.set_seq1(_compared(one.description))
         if matcher.real_quick_ratio() >= ALIKE and matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE:
             metric = "" if one.metric is None else f" {one.metric:.6f}"
-            found.append((matcher.ratio(), f"{one.name} tried “{one.description[:200]}”: {one.status}{metric}"))
+            doubt = f", {one.state}" if one.state in DOUBTED else ""
+            told = f"{one.name} tried “{one.description[:200]}”: {one.status}{metric}{doubt}"
+            found.append((matcher.ratio(), told))
     return tuple(text for _, text in sorted(found, reverse=True)[:MOST])
 
 

@@ -6,7 +6,7 @@ lease that ran out can be taken by anybody; the token counts up then, and the re
 
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal, or_, select, update
+from sqlalchemy import Select, and_, case, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -145,6 +145,13 @@ def release(connection: Connection, member: str, claim: str, token: int) -> None
     connection.execute(update(claims).where(mine).values(until=literal(0.0)))
 
 
+def end(connection: Connection, member: str) -> None:
+    """All leases of a member end now."""
+    mine = and_(claims.c.member == member, claims.c.result == "", claims.c.until > now(connection))
+    connection.execute(select(claims.c.key).where(mine).order_by(claims.c.key).with_for_update())  # as `_held` does
+    connection.execute(update(claims).where(mine).values(until=literal(0.0)))
+
+
 def finish(connection: Connection, member: str, claim: str, token: int, change: Change, result: str) -> None:
     """Mark a claimed change done by `result`: nobody can take it any more. Errors: SwarmError("token")."""
     _held(connection, member, claim, token, keys(change))
@@ -152,9 +159,9 @@ def finish(connection: Connection, member: str, claim: str, token: int, change: 
     connection.execute(update(claims).where(mine).values(result=result))
 
 
-def undo(connection: Connection, result: str) -> None:
-    """What was done by a result that nobody can believe is free again."""
-    connection.execute(update(claims).where(claims.c.result == result).values(result="", until=literal(0.0)))
+def undo(connection: Connection, ids: Select[Any] | list[str]) -> None:
+    """What was done by results that nobody can believe, given by their ids, is free again."""
+    connection.execute(update(claims).where(claims.c.result.in_(ids)).values(result="", until=literal(0.0)))
 
 
 def settle(connection: Connection, member: str, result: str, change: Change) -> None:

@@ -160,15 +160,16 @@ def spend(connection: Connection, caller: Member, rate: float, burst: float, gpu
 
     `rate` tokens a second flow in, up to `burst`. Errors: SwarmError: "revoked", "rate".
     """
-    if caller.revoked:
-        raise SwarmError("this member was revoked by the swarm's owner", "revoked")
     clock = now(connection)
     passed = case((clock > members.c.budget_at, clock - members.c.budget_at), else_=0.0)  # clocks are set back at times
     flowed = members.c.budget + rate * passed
     filled = case((flowed > burst, burst), else_=flowed)
     changed = {"budget": filled - 1, "budget_at": clock, "seen": clock, **({"gpu": gpu} if gpu else {})}
-    paid = connection.execute(update(members).where(members.c.id == caller.id, flowed >= 1).values(changed))
+    mine = and_(members.c.id == caller.id, members.c.revoked == 0)  # asked here: it may have changed since it was read
+    paid = connection.execute(update(members).where(mine, flowed >= 1).values(changed))
     if paid.rowcount != 1:
+        if find(connection, caller.id).revoked:
+            raise SwarmError("this member was revoked by the swarm's owner", "revoked")
         raise SwarmError(f"too much at once: {rate:g} calls a second are taken; send the rest later", "rate")
 
 
@@ -177,7 +178,8 @@ def revoke(connection: Connection, name: str, again: bool = False) -> Member:
 
     Errors: SwarmError("member").
     """
-    row = connection.execute(select(members.c.id, members.c.revoked).where(members.c.name == name)).first()
+    named = func.lower(members.c.name) == name.lower()
+    row = connection.execute(select(members.c.id, members.c.revoked).where(named).with_for_update()).first()
     if row is None:
         raise SwarmError(f"no member {name} who could be revoked", "member")
     if row.revoked and not again:

@@ -67,7 +67,9 @@ def _result(
     else:
         claims.settle(connection, record.member, record.id, body.change)
     state, reason = "reported", ""
-    if finished is not None:
+    if banned := _banned(connection, body):
+        state, reason = "banned", banned
+    elif finished is not None:
         state, reason = "repeat", f"the same code has the result {finished.id} already"
     elif body.status in ("crash", "checks_failed"):
         state = "failed"
@@ -76,7 +78,7 @@ def _result(
         reason = checks.unbelievable(body.metric, klass.direction, klass.metric, best_metric(connection, klass))
         state = "quarantined" if reason else state
     if checks.disbelieved(state, body.metric, body.klass.metric) and not (finished and finished.stands):
-        claims.undo(connection, record.id)
+        claims.undo(connection, [record.id])
     believed = body.metric if state == "reported" else None
     row = {
         "id": record.id,
@@ -99,6 +101,13 @@ def _result(
     connection.execute(insert(results).values(row))
     _count(connection, record.member, body, stored)
     return Stored(id=record.id, state=state, reason=reason)
+
+
+def _banned(connection: Connection, body: Result) -> str:
+    """Why no result of this code counts; "" where its owner has nothing against it."""
+    same = and_(results.c.contract == body.klass.contract, results.c.fingerprint == body.change.fingerprint)
+    found = connection.execute(select(results.c.reason).where(same, results.c.state == "banned").limit(1)).scalar()
+    return found or ""
 
 
 def _stands(member: str) -> Any:

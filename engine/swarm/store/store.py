@@ -70,12 +70,24 @@ class Store:
         Errors: SwarmError("member") where there is none, or one that was revoked before (but for `results`).
         """
         with transaction(self.engine, True) as connection:
-            alone(connection)
             member = members.revoke(connection, name, again=results)
+            alone(connection)  # after the member's row, as in `publish`: else the two wait for each other
             revocation.disown(connection, member)
             if results:
                 revocation.withdraw(connection, member)
             return member
+
+    def ban(self, result: str, why: str) -> list[Row]:
+        """Ban the code of the result whose id begins so, see `revocation.ban`; the results of it that stood."""
+        with transaction(self.engine, True) as connection:
+            alone(connection)
+            return queries.several(connection, revocation.ban(connection, result, why))
+
+    def lift(self, result: str) -> list[Row]:
+        """Take a ban back; the results that it was of."""
+        with transaction(self.engine, True) as connection:
+            alone(connection)
+            return queries.several(connection, revocation.lift(connection, result))
 
     # joining
 

@@ -15,9 +15,9 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Member, Stored, SwarmError
-from engine.swarm.checks import leap, unbelievable
+from engine.swarm.checks import LEAST_BPB, disbelieved, leap, unbelievable
 from engine.swarm.records import Change, Klass, Record, Verdict, decoded
-from engine.swarm.schema import members, records, results, verdicts
+from engine.swarm.schema import contracts, members, records, results, verdicts
 from engine.swarm.store import claims
 from engine.swarm.store.clock import now
 from engine.swarm.store.ranking import agree, best_metric, best_score, score_of
@@ -40,10 +40,10 @@ def judge(connection: Connection, by: Member, record: Record, body: Verdict) -> 
         raise SwarmError("other code was run than the result's", "verdict")
     if row.seed in body.seeds:
         raise SwarmError("the verifying seeds must be others than the result's", "verdict")
-    if row.metric is None or row.state == "repeat":
+    if row.metric is None or row.state in ("repeat", "failed"):
         raise SwarmError("there is no metric to verify", "verdict")
-    if row.state == "withdrawn":
-        raise SwarmError("the swarm's owner withdrew this result", "verdict")
+    if row.state in ("withdrawn", "banned"):
+        raise SwarmError(f"this result counts no more: {row.reason}", "verdict")
     agree(connection, body.klass)
     before = connection.execute(
         select(verdicts.c.id).where(verdicts.c.result == body.result, verdicts.c.member == by.id)
@@ -70,7 +70,7 @@ def judge(connection: Connection, by: Member, record: Record, body: Verdict) -> 
     return Stored(id=record.id, state=state, reason=reason)
 
 
-def _change(connection: Connection, result: str) -> Change:
+def change_of(connection: Connection, result: str) -> Change:
     """The change that a stored result is of."""
     text = connection.execute(select(records.c.record).where(records.c.id == result)).scalar_one()
     return msgspec.convert(decoded(text).body["change"], Change)
@@ -104,7 +104,7 @@ def settle(connection: Connection, result: Any, klass: Klass, by: str, reason: s
     mean = sum(row.mean * row.trials for row in for_it) / trials if trials else None
     ranked = mean if state == "verified" else None
     if not rows:
-        doubt = _unsaid(connection, result.member) or unbelievable(
+        doubt = _distrust(connection, result.member) or unbelievable(
             result.metric, klass.direction, klass.metric, best_metric(connection, klass)
         )
         state, reason = ("quarantined", doubt) if doubt else ("reported", reason)
@@ -119,50 +119,60 @@ def settle(connection: Connection, result: Any, klass: Klass, by: str, reason: s
     }
     connection.execute(update(results).where(results.c.id == result.id).values(changed))
     if state == "refuted":
-        claims.undo(connection, result.id)
-    elif result.state == "refuted":  # it is done after all
-        claims.settle(connection, result.member, result.id, _change(connection, result.id))
+        claims.undo(connection, [result.id])
+    elif result.state == "refuted" and not disbelieved(state, result.metric, klass.metric):  # it is done after all
+        claims.settle(connection, result.member, result.id, change_of(connection, result.id))
     return state
 
 
-def _unsaid(connection: Connection, author: str) -> str:
+def _distrust(connection: Connection, author: str) -> str:
     """Why nothing is believed on the word of this member alone; "" for one in good standing."""
     row = connection.execute(select(members.c.name, members.c.revoked).where(members.c.id == author)).one()
-    return f"{row.name}, who was revoked, measured it, and nobody else has" if row.revoked else ""
+    return unsaid(row.name) if row.revoked else ""
 
 
-QUEUE, LOOKED_AT = 3, 60
-"""How many results of a kind wait to be re-run at once, and among how many the queue chooses."""
+def unsaid(name: str) -> str:
+    """Why a result of this revoked member is set aside."""
+    return f"{name}, who was revoked, measured it, and nobody else has"
+
+
+QUEUE, LOOKED_AT = 3, 2000
+"""How many results of a kind wait to be re-run at once, and among how many that nobody has looked at yet is chosen."""
 
 
 def waiting(connection: Connection, klass: Klass) -> list[str]:
-    """Ids of the results that would be the class's best, were they verified, the best first; then the newest jumps, and
-    last those that one member alone refuted: a second one is asked, for the first may err or lie.
+    """Ids of the results that would be the class's best, were they verified, the best first; then those that are set
+    aside, jumps and what only a revoked member measured, and last those that one member alone refuted, the newest
+    first: a second one is asked, for the first may err or lie.
 
-    One of a member at a time: nobody can fill the queue and keep the others' GPUs busy.
+    One of a member at a time, its best: nobody can fill the queue and keep the others' GPUs busy, and none of those is
+    looked at whose metric no re-run could make believable. What counts in the class says its contract, not `klass`.
     """
+    known = connection.execute(select(contracts).where(contracts.c.contract == klass.contract)).first()
+    if known is None:
+        return []
+    score = results.c.metric if known.direction == "lower" else -results.c.metric
+    hopes = [results.c.contract == klass.contract, results.c.gpu == klass.gpu, results.c.metric > 0]
+    if known.metric == "val_bpb":
+        hopes.append(results.c.metric >= LEAST_BPB)
+    hopeful = [results.c.state == "reported"]
     standing = best_score(connection, klass, "verified")
-    mine = (
-        select(results.c.id, results.c.member, results.c.metric)
-        .where(results.c.contract == klass.contract, results.c.gpu == klass.gpu)
-        .limit(LOOKED_AT)
-    )
-    hopeful = mine.where(results.c.state == "reported", results.c.score.is_not(None)).order_by(results.c.score)
     if standing is not None:
-        hopeful = hopeful.where(results.c.score < standing)
-    jumps = mine.where(results.c.state == "quarantined").order_by(results.c.seq.desc())
+        hopes.append(score < standing)
+        hopeful.append(results.c.score < standing)  # the same once more, for the index
     judged = select(func.count()).where(verdicts.c.result == results.c.id).correlate(results).scalar_subquery()
+    mine = select(results.c.id, results.c.seq, results.c.member, score.label("score")).where(*hopes)
+    unseen = mine.where(*hopeful).order_by(results.c.score).limit(LOOKED_AT)
+    aside = mine.where(results.c.state == "quarantined")
     doubted = mine.where(results.c.state == "refuted", judged == 1)
-    if standing is not None:
-        doubted = doubted.where((results.c.metric if klass.direction == "lower" else -results.c.metric) < standing)
-    doubted = doubted.order_by(results.c.seq.desc())
-    return [id for wanted in (hopeful, jumps, doubted) for id in _one_of_each(connection, wanted, klass)]
+    asked = (_one_of_each(unseen), _one_of_each(aside), _one_of_each(doubted, newest=True))
+    return [id for wanted in asked for id in connection.execute(wanted).scalars()]
 
 
-def _one_of_each(connection: Connection, wanted: Select[Any], klass: Klass) -> list[str]:
-    """Ids of `wanted`, one a member, less those whose metric no re-run could make believable."""
-    found: dict[str, str] = {}
-    for row in connection.execute(wanted):
-        if not unbelievable(row.metric, klass.direction, klass.metric, None):
-            found.setdefault(row.member, row.id)
-    return list(found.values())[:QUEUE]
+def _one_of_each(wanted: Select[Any], newest: bool = False) -> Select[Any]:
+    """Ids of the best of `wanted` of each member: the best of these first, or the newest."""
+    each = wanted.subquery()
+    place = func.row_number().over(partition_by=each.c.member, order_by=[each.c.score, each.c.seq]).label("place")
+    of_all = select(each, place).subquery()
+    order = of_all.c.seq.desc() if newest else of_all.c.score
+    return select(of_all.c.id).where(of_all.c.place == 1).order_by(order, of_all.c.seq).limit(QUEUE)
