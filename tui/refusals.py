@@ -9,6 +9,8 @@ from tui.model import View
 def refusal(view: View, id: str) -> str:
     """Why an action cannot be done now; "" where it can."""
     action = BY_ID[id]
+    if action.acts and view.recorded:
+        return f"read-only: {view.name} is a recording, which is only looked at"
     if action.acts and view.read_only:
         return f"read-only: this console only looks; `overnight attach {view.name}` may {action.title}"
     if action.needs and not view.loaded:

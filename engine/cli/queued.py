@@ -146,6 +146,8 @@ def _take_back(paths: SessionPaths, id: str, wait_s: float) -> None:
     from engine.loop.byhand import send
     from engine.loop.main import LaunchRefused
 
+    if inbox.withdraw(paths.inbox, id):
+        return
     try:
         send(paths, request("abort", {}, operator(), Seen(job=id)), wait_s=5.0)
     except LaunchRefused:

@@ -30,7 +30,8 @@ def phrase(state: State, engine: Holder | None, progress: Progress | None = None
 
 def _without_engine(state: State) -> str:
     run = state.engine
-    why = f": {state.pause_reason}" if state.pause_reason else ""
+    said = run is not None and state.pause_reason == run.stop_reason
+    why = f": {state.pause_reason}" if state.pause_reason and not said else ""
     paused = f"; paused by {state.pause_by}{why}" if state.paused else ""
     if run is None:
         return "never started" + paused

@@ -1,6 +1,7 @@
 """status: where a session stands."""
 
 import argparse
+import textwrap
 import time
 from collections import Counter
 from contextlib import closing
@@ -12,6 +13,7 @@ from engine.cli import figures, standing
 from engine.cli.output import Output, safe
 from engine.cli.parsing import add_session, session_of
 from engine.gpu.held import Devices
+from engine.session.inbox import JOBS
 from engine.session.journal import read
 from engine.session.locking import Holder, engine_of
 from engine.session.paths import SessionPaths
@@ -21,7 +23,7 @@ from engine.session.runlog import Progress
 from engine.session.settings import Metric, load
 from engine.session.spending import dollars, plain, spending
 from engine.session.standing import counts, ended, pace, session_confidence, total_gain
-from engine.session.state import Experiment, State, gain
+from engine.session.state import Command, Experiment, State, gain
 from engine.session.stats import meaning
 
 
@@ -73,6 +75,8 @@ def report(paths: SessionPaths, state: State, engine: Holder | None) -> dict[str
         "cost_usd": state.cost,
         "tokens": state.tokens,
         "spending": plain(spending(state.experiments)),
+        "queued": [_asked(command) for command in _work(state) if command.status == "queued"],
+        "last_work": next((_asked(c) for c in reversed(_work(state)) if c.status in ("done", "refused")), None),
         "messages_waiting": len(state.undelivered()),
         "trouble": state.troubles[-1][1] if state.troubles else "",
         "last_at": state.last_at or None,
@@ -145,6 +149,17 @@ def _running(state: State, progress: Progress | None) -> dict[str, Any] | None:
     }
 
 
+def _work(state: State) -> list[Command]:
+    """Queued work that somebody here asked for, the oldest first."""
+    return [command for command in state.commands.values() if command.kind in JOBS and command.kind != "verify"]
+
+
+def _asked(command: Command) -> dict[str, Any]:
+    text = command.args.get("run", "")
+    run = int(text) if text.isdecimal() and len(text) < 10 else None
+    return {"kind": command.kind, "run": run, "by": command.by, "status": command.status, "answer": command.answer}
+
+
 def _device(engine: Holder | None) -> str:
     """`GPU 0`, or `cpu`; "" without an engine."""
     devices = Devices()
@@ -188,11 +203,19 @@ def told(document: dict[str, Any]) -> str:
         rows.append(("rate", f"{document['per_hour']:.1f} experiments an hour"))
     if document["cost_usd"] or document["tokens"]:
         rows.append(("used", _used(document)))
+    if document["queued"]:
+        rows.append(("queued", ", ".join(_named(work) for work in document["queued"])))
+    if work := document["last_work"]:
+        rows.append(("last work", textwrap.shorten(f"{_named(work)}: {work['answer']}", 200, placeholder=" …")))
     if document["messages_waiting"]:
         rows.append(("messages", f"{document['messages_waiting']} waiting for the next prompt"))
     if document["trouble"]:
         rows.append(("trouble", document["trouble"]))
     return "\n".join(f"{label:<11}{text}" for label, text in rows)
+
+
+def _named(work: dict[str, Any]) -> str:
+    return f"{work['kind']}" + ("" if work["run"] is None else f" of run {work['run']}")
 
 
 def _used(document: dict[str, Any]) -> str:

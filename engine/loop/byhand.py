@@ -12,7 +12,7 @@ from engine.loop.record import NoRoom, Record
 from engine.loop.tree import Tree
 from engine.session import inbox
 from engine.session.journal import Follower, JournalError
-from engine.session.locking import Held, Lock
+from engine.session.locking import Held, Lock, engine_of
 from engine.session.paths import SessionPaths
 from engine.session.state import Command, State
 from engine.work.repo import GitTrouble, Repo
@@ -31,6 +31,8 @@ def send(paths: SessionPaths, request: inbox.Request, *, wait_s: float = 10.0) -
     """Give the session a command. With an engine, waits up to `wait_s` seconds for its answer; a message is answered
     when the next prompt carries it, so its receipt is enough. Errors: LaunchRefused.
     """
+    if paths.recorded and engine_of(paths.lock) is None:
+        raise LaunchRefused(f"{paths.root} has no repository: it is a recording, which is only looked at", 4)
     deadline = time.monotonic() + max(wait_s, 5.0)
     while True:
         try:

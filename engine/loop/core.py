@@ -231,7 +231,7 @@ def _measuring(state: State, current: Experiment, context: Context) -> Plan:
         ]
     if current.abort and (last is None or last.outcome != "aborted"):
         return _decided(current, Verdict("crash", f"aborted by {current.abort}", ("aborted",)), context)
-    succeeded = last is not None and last.outcome == "ok"
+    succeeded = last is not None and last.outcome == "ok" and last.of == "candidate"  # not the champion after a crash
     if succeeded and context.checks and current.checks in ("", "running"):
         return RunChecks(current.run)
     mend = _mend(current, context)

@@ -26,7 +26,7 @@ def next_step(state: State, experiment: Experiment) -> NextTrial | Verdict:
         return NextTrial("candidate", experiment.commit, segment.run.seed)
     failed = failure(first)
     if failed is not None:
-        return _blame(state, experiment, first.cause, failed)
+        return blame(state, experiment, first.cause, failed)
     assert first.metric is not None
     result = Result(first.metric, first.metrics, first.flags, experiment.net_lines)
     base = state.experiment(experiment.champion or 0)
@@ -93,7 +93,7 @@ def crashes_in_row(state: State) -> int:
     return count
 
 
-def _blame(state: State, experiment: Experiment, cause: str, failed: Verdict) -> NextTrial | Verdict:
+def blame(state: State, experiment: Experiment, cause: str, failed: Verdict) -> NextTrial | Verdict:
     """The verdict of a crash; at every fifth in a row, and at one that a change seldom brings about, only once the
     champion has shown whether it still runs."""
     champion, segment = state.champion, state.segments[-1]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from engine.loop.gates import GPU_TROUBLE
 from engine.loop.tree import Tree
 from engine.researchers.base import Brief, Exhausted, Mend, Message, Proposal, Researcher, ResearcherFailed
 from engine.researchers.search.lessons import result_text
 from engine.session import events as ev
+from engine.session import flags
 from engine.session.carriage import collapse_text
 from engine.session.fingerprint import fingerprint
 from engine.session.inert import inert
@@ -71,7 +71,7 @@ def brief(state: State, run: int, tree: Tree, settings: Settings) -> Brief:
             and candidate is None  # a round's plan lists each change once
             and e.champion == champion.run
             and e.run != run
-            and not {"interrupted", GPU_TROUBLE} & set(e.flags)
+            and not {"interrupted", *flags.MACHINE} & set(e.flags)
         },
         folder=tree.paths.run(run),
         last_crash=_last_crash(results, tree),
@@ -195,7 +195,7 @@ def adopt(
     """Another member's files as this experiment's change, past the same checks; in the worker's thread.
 
     What is refused ends the command, and the researcher is asked as usual. `by_itself`: no person asked for it, so that
-    it must still be better than the champion.
+    it must still be verified, and better than the champion.
     """
     outcome = Outcome()
     try:
@@ -205,6 +205,8 @@ def adopt(
         mine, theirs = given.champion.metric, foreign.metric
         if by_itself and mine is not None and (theirs is None or not better(theirs, mine, given.metric.direction)):
             reasons = ["the champion is as good by now"]
+        if by_itself and foreign.state != "verified":
+            reasons = [f"it is verified no more, but {foreign.state}"]
         reasons = reasons or [str(found) for found in cheats.look(given.files, new) if found.severity == "refuse"]
     except SwarmError as error:
         reasons = [str(error)]

@@ -5,7 +5,7 @@ import math
 import msgspec
 
 from engine.loop.effects import GrowthOver, PlanRound
-from engine.loop.gates import NextTrial, failure
+from engine.loop.gates import NextTrial, blame, failure
 from engine.loop.judgement import Result, Verdict, impossible
 from engine.session import events as ev
 from engine.session import growing, lineage
@@ -134,7 +134,8 @@ def measure(state: State, experiment: Experiment) -> NextTrial | Verdict:
         if trial is None:
             return NextTrial("candidate", experiment.commit, seed)
         if trial.outcome != "ok" or trial.metric is None:
-            return failure(trial) or Verdict("crash", f"the trial with seed {seed} gave no result")
+            failed = failure(trial) or Verdict("crash", f"the trial with seed {seed} gave no result")
+            return blame(state, experiment, trial.cause, failed)
         flags += impossible(Result(trial.metric, trial.metrics, trial.flags), segment.metric, None, 0)
     flags = tuple(dict.fromkeys(flags))
     if experiment.checks == "failed":

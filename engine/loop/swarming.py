@@ -17,7 +17,7 @@ from engine.loop.proposing import Claimer
 from engine.loop.tree import Tree
 from engine.researchers.base import Brief, Proposal
 from engine.session import events as ev
-from engine.session import inbox
+from engine.session import flags, inbox
 from engine.session.fingerprint import fingerprint
 from engine.session.settings import Settings
 from engine.session.state import Experiment, Job, State
@@ -258,7 +258,7 @@ def _tellable(experiment: Experiment) -> bool:
     """Whether it was run to an end of its own: what was aborted or never put together says nothing of the change."""
     if experiment.phase != "ended" or not experiment.commit or not experiment.trials:
         return False
-    return not {"aborted", "interrupted", "gpu_trouble", "base_withdrawn"} & set(experiment.flags)
+    return not {"aborted", "interrupted", "base_withdrawn", *flags.MACHINE} & set(experiment.flags)
 
 
 def topics(experiments: list[Experiment]) -> frozenset[str]:

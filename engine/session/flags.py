@@ -18,10 +18,13 @@ WORDS = {
     "gpu_unused": "it did not train on the GPU that it was given",
     "gpu_trouble": "the GPU failed, or was not free: it is not the change, which may be tried again",
     "no_change": "no change came of it: nothing was run",
-    "champion_failed": "the champion itself fails now",
+    "champion_failed": "the champion itself fails now: it is not the change, which may be tried again",
     "aborted": "a person ended it",
     "interrupted": "the engine was ended or went away while it ran",
 }
+
+MACHINE = frozenset({"gpu_trouble", "champion_failed"})
+"""Flags of a crash that is the machine's, and says nothing about the change: that may be tried again."""
 
 
 def words(flag: str) -> str:

@@ -85,6 +85,15 @@ def send(inbox: Path, command: Request) -> Path:
     return final
 
 
+def withdraw(inbox: Path, id: str) -> bool:
+    """Take a command back that nobody has claimed; False where it is not there, or claimed."""
+    try:
+        (inbox / f"{id}.json").unlink()
+    except OSError:
+        return False
+    return True
+
+
 def waiting(inbox: Path) -> list[Path]:
     """Commands nobody has claimed, the oldest first; claims that a crash left come before them."""
     try:

@@ -76,6 +76,8 @@ VAGUE = frozenset(
     {"cuda_error", "no_gpu", "gpu_library", "exception", "killed", "segfault", "abort", "timeout", "other"}
 )
 """Causes behind which a broken device may stand without train.py having been told."""
+NOT_RUN = (126, 127)
+"""Exit codes of a shell for a command that may not be executed and for one that is not there."""
 
 
 def with_device(found: Diagnosis, watch: DeviceWatch) -> Diagnosis:
@@ -131,6 +133,9 @@ def diagnose(ending: Ending, log: str, limit_s: float = 0.0) -> Diagnosis:
     number = fatal_signal(ending)
     if number is not None and trouble.cause not in TELLING:
         return _by_signal(number, ending, trouble, last)
+    if ending.exit_code in NOT_RUN and trouble.cause in ("", "import_error"):
+        what = "something that it needs may not be executed, or is not there"
+        return Diagnosis("not_started", f"Failed (exit code {ending.exit_code}): {what}.{last}")
     how = f"exit code {ending.exit_code}" if ending.exit_code is not None else f"signal {ending.signal}"
     if trouble.cause:
         at = f" at {trouble.where}" if trouble.where else ""

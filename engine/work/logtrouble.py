@@ -48,7 +48,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ("gpu_busy", r"busy or unavailable|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE"),
     (
         "gpu_library",
-        r"(?:CUDNN|CUBLAS)_STATUS_(?:NOT_INITIALIZED|SUBLIBRARY|INTERNAL_ERROR_HOST|VERSION)|libcudnn|libnccl|libcublas"
+        r"(?:CUDNN|CUBLAS)_STATUS_(?:NOT_INITIALIZED|SUBLIBRARY|INTERNAL_ERROR_HOST|VERSION)"
+        r"|\blib(?:cudnn|cudart|cublas|cufft|cusparse|cusolver|curand|cupti|nccl|nvrtc|nvJitLink)"
         r"|cuDNN version incompatibility|ncclSystemError|ncclUnhandledCudaError|NCCL error",
     ),
     (

@@ -88,6 +88,12 @@ def test_the_state_in_words_follows_the_experiment(story) -> None:
     assert words().startswith("aborting run 2")
 
 
+def test_a_pause_that_ended_the_engine_is_told_once(story) -> None:
+    story.write(ev.PauseSet(at=story.tick(), paused=True, by="engine", reason="the GPU is gone"))
+    story.write(ev.EngineStopped(at=story.tick(), reason="the GPU is gone", failed=True))
+    assert standing.phrase(story.state(), None) == "failed: the GPU is gone; paused by engine"
+
+
 def test_the_state_in_words_is_what_is_waited_for(story) -> None:
     story.begin()
     story.accept("x")

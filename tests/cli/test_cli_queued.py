@@ -17,7 +17,9 @@ from engine.loop.record import Record
 from engine.session import events as ev
 from engine.session import inbox
 from engine.session.cookie import session_id
+from engine.session.inbox import request
 from engine.session.locking import Lock, engine_of
+from engine.session.paths import SessionPaths
 from engine.session.samples import FILE
 from engine.session.settings import Limits
 from engine.work import sweep
@@ -126,9 +128,42 @@ def test_an_interrupt_leaves_the_work_of_an_engine_that_was_there(tmp_path: Path
         assert rerun.returncode == 130 and "goes on in the engine" in said
         assert lab.state().job is not None
         shown = verb(lab, "status")
-        assert "rerun of run 1" in shown.stdout
+        assert "state      rerun of run 1\n" in shown.stdout
+        other = request("sample", {"run": "1", "prompt": "a"}, "ann")
+        byhand.send(lab.paths, other)
+        assert "queued     sample of run 1\n" in verb(lab, "status").stdout
+        byhand.send(lab.paths, request("abort", {}, "ann", inbox.Seen(job=other.id)))
         assert verb(lab, "abort").returncode == 0
         lab.wait(lambda s: s.jobs and s.jobs[0].outcome == "aborted")
+
+
+def test_status_tells_what_came_of_the_last_work(tmp_path: Path) -> None:
+    lab = night(tmp_path / "toy")
+    assert verb(lab, "rerun", "1").returncode == 0
+    until(lambda: engine_of(lab.paths.lock) is None, "the engine's end")
+    assert "last work  rerun of run 1: run 1 again, seed 1337: val_bpb 1.61" in verb(lab, "status").stdout
+    document = json.loads(verb(lab, "status", "--json").stdout)
+    assert (document["queued"], document["last_work"]["status"]) == ([], "done")
+
+
+def test_an_interrupt_takes_back_what_lies_in_the_inbox_of_an_engine_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def into_the_inbox(paths: SessionPaths, asked: inbox.Request, **_: float) -> byhand.Outcome:
+        if asked.kind == "rerun":  # the engine that had the lock was killed before it read it
+            inbox.send(paths.inbox, asked)
+            return byhand.Outcome("queued")
+        return real(paths, asked)
+
+    lab, real = night(tmp_path / "toy"), byhand.send
+    monkeypatch.setattr(byhand, "send", into_the_inbox)
+    monkeypatch.setattr(launch, "start_daemon", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        do(lab.paths, "rerun", {"run": "1"}, Output())
+    assert not inbox.waiting(lab.paths.inbox)
 
 
 def test_an_interrupt_before_the_engine_took_it_leaves_it_too_and_tells(tmp_path: Path) -> None:

@@ -192,6 +192,32 @@ def test_failed_checks_discard_a_change_that_measured_well(tmp_path: Path) -> No
     assert "broken invariant" in lab.state().experiments[1].reason
 
 
+def test_a_benchmark_that_cannot_be_executed_any_more_ends_the_night_at_the_first_change(tmp_path: Path) -> None:
+    program = tmp_path / "measure"
+    program.write_text(f"#!/bin/bash\n{BENCHMARK}")
+    program.chmod(0o755)
+    lab = Lab(tmp_path / "toy", settings=f'[run]\ncommand = "{program}"\n')
+    experiments(lab.paths, 1)
+    program.unlink()
+    with pytest.raises(LaunchRefused, match="champion itself fails"):
+        experiments(lab.paths, 3)
+    last = lab.state().experiments[-1]
+    assert (last.run, [(t.of, t.cause) for t in last.trials]) == (
+        3,
+        [("candidate", "not_started"), ("champion", "not_started")],
+    )
+
+
+def test_a_crashed_change_is_not_checked_when_the_champion_was_asked_and_still_runs(tmp_path: Path) -> None:
+    fails = 'test "$OVERNIGHT_RUN" = 1 || grep -q "^ALPHA = 0.9 .*" train.py && grep -q "^BETA = 0.1 " train.py'
+    lab = Lab(tmp_path / "toy", benchmark=f"if ! {{ {fails}; }}; then echo ENOSPC; exit 1; fi\n{BENCHMARK}")
+    lab.paths.checks.write_text("exit 0\n")
+    experiments(lab.paths, 1)
+    baseline, crashed = lab.state().experiments
+    assert [(t.of, t.outcome) for t in crashed.trials] == [("candidate", "crash"), ("champion", "ok")]
+    assert (baseline.checks, crashed.checks) == ("passed", "")
+
+
 def test_the_confirm_gate_runs_pairs_under_fresh_seeds_before_it_keeps(tmp_path: Path) -> None:
     lab = Lab(tmp_path / "toy", settings='[gate]\nkind = "confirm"\npairs = 2\njump = 0\n')
     experiments(lab.paths, 8)
@@ -267,6 +293,21 @@ def test_a_broken_machine_pauses_the_loop_once_the_champion_fails_too(tmp_path: 
     assert len(state.experiments) == 7 and "champion_failed" in state.experiments[-1].flags
     assert [t.of for t in state.experiments[-1].trials] == ["candidate", "champion"]
     assert lab.git("status", "--porcelain", "train.py") == ""
+
+
+def test_what_a_failing_machine_ended_is_tried_again_once_it_is_mended(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    check = f"if test -e {broken}; then echo 'No space left on device'; exit 1; fi\n"
+    lab = Lab(tmp_path / "toy", benchmark=check + BENCHMARK)
+    experiments(lab.paths, 1)
+    broken.touch()
+    with pytest.raises(LaunchRefused, match="champion itself fails"):
+        experiments(lab.paths, 3)
+    broken.unlink()
+    hand(lab, "resume")
+    experiments(lab.paths, 1)
+    failed, again = lab.state().experiments[-2:]
+    assert failed.params == again.params and (failed.status, again.trials[0].outcome) == ("crash", "ok")
 
 
 def test_crashes_of_the_changes_alone_do_not_stop_the_night(tmp_path: Path) -> None:

@@ -67,6 +67,25 @@ def test_a_crash_is_left_out_and_a_second_epoch_is_warned_of(tmp_path: Path) -> 
     assert {"delta_score", "delta_cost", "efficiency", "seed_spread"} <= set(asi)
 
 
+def test_a_machine_that_fails_pauses_the_search_which_goes_on_when_it_is_mended(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    made = lab(
+        tmp_path / "toy", rounds=1, wait=f'test ! -e {broken} || {{ echo "No CUDA GPUs are available"; exit 1; }}'
+    )
+    assert made.overnight("start", "--foreground", "--experiments", "1", str(made.root)).returncode == 0
+    broken.touch()
+    done = made.overnight("start", "--foreground", str(made.root))
+    assert done.returncode == 1 and "the champion itself fails" in done.stderr
+    last = made.state().experiments[-1]
+    assert [(t.of, t.cause) for t in last.trials] == [("candidate", "no_gpu"), ("champion", "no_gpu")]
+    broken.unlink()
+    assert made.overnight("resume", str(made.root)).returncode == 0
+    assert made.overnight("start", "--foreground", str(made.root)).returncode == 0
+    state = made.state()
+    assert [e.candidate for e in state.experiments].count(last.candidate) == 2
+    assert state.rounds[0].chosen is not None and "left out" not in state.rounds[0].reason
+
+
 def test_without_a_val_loss_the_search_says_what_is_missing(tmp_path: Path) -> None:
     made = lab(tmp_path / "toy")
     script = made.root / "autoresearch.sh"

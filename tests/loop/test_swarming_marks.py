@@ -53,7 +53,7 @@ def ended(*flags: str) -> State:
 
 def test_what_a_change_names_is_claimed_and_opened_again_only_where_it_was_not_run_to_its_end() -> None:
     over = ev.ExperimentEnded(at=2.0, run=1)
-    for flags, last in (((), "claimed"), (("aborted",), "open")):
+    for flags, last in (((), "claimed"), (("aborted",), "open"), (("champion_failed",), "open")):
         heard = Listening()
         swarming(heard).written(ended(*flags), [ACCEPTED, over])
         said = ("wider", "[0a1b2c3d] says so")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.researchers.base import Exhausted, Message, ResearcherFailed
 from engine.researchers.choice import make
 from engine.researchers.search import space
+from engine.researchers.search.history import History
 from engine.researchers.search.searcher import Search
 from engine.researchers.search.values import Value
 from engine.session.settings import Gate, Settings
@@ -177,6 +178,20 @@ def test_an_interrupted_change_may_be_tried_again_and_counts_as_nothing_learnt(t
     experiment = play.carry_out(first, "interrupted")
     assert "says nothing about the change" in experiment.asi["result"]
     assert "next_action_hint" not in experiment.asi
+
+
+@pytest.mark.parametrize("flag", ["gpu_trouble", "champion_failed"])
+def test_a_change_that_a_failing_machine_ended_is_not_held_against_its_constant(tmp_path: Path, flag: str) -> None:
+    play, fresh = Play(tmp_path / "a", bowl), Play(tmp_path / "b", bowl)
+    first = play.researcher.propose(play.brief())
+    experiment = play.carry_out(first, "crash")
+    assert "next_action_hint" in experiment.asi
+    experiment.flags = (flag,)
+    told = play.researcher.learn(play.brief(), experiment)
+    assert told["result"].endswith("it says nothing about the change") and "next_action_hint" not in told
+    history = History(play.results, "lower")
+    assert not any(item.failed for item in history.evidence)
+    assert history.measured == History(fresh.results, "lower").measured
 
 
 def test_a_train_py_that_does_not_parse_is_told_with_its_line(tmp_path: Path) -> None:

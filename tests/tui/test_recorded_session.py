@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,17 +14,17 @@ import pytest
 
 from engine.session.journal import read
 from engine.session.paths import PATCH, SessionPaths, find
-from tests.tui.piloting import screen_text, until
+from tests.tui.piloting import screen_text, toasts, until
 from tui.app import OvernightApp
 from tui.loading import Loading
 
 EXAMPLE = SessionPaths(Path(__file__).parents[2] / "sessions" / "h100-example")
 
 
-def files() -> dict[str, bytes]:
+def files(root: Path = EXAMPLE.root) -> dict[str, bytes]:
     """All of it."""
-    found = sorted(path for path in EXAMPLE.root.rglob("*") if path.is_file())
-    return {str(path.relative_to(EXAMPLE.root)): path.read_bytes() for path in found}
+    found = sorted(path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 
 def pane(app: OvernightApp, region_of: str) -> str:
@@ -86,3 +87,21 @@ def test_a_recording_is_opened_by_itself_only_where_there_is_no_session_of_ones_
     os.utime(tmp_path / "sessions" / "own" / "overnight.toml", (1, 1))
     assert find(None, tmp_path / "sessions").name == "own"
     assert find("newer-recording", tmp_path / "sessions").recorded
+
+
+async def test_keys_that_act_say_that_it_is_a_recording() -> None:
+    app = OvernightApp(Loading(EXAMPLE).start(), read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.view.loaded)
+        await pilot.press("m")
+        await until(pilot, lambda: any("h100-example is a recording" in told for told in toasts(app)))
+
+
+@pytest.mark.parametrize("words", [("pause",), ("say", "hello"), ("note", "2", "hi"), ("rerun", "2"), ("keep", "3")])
+def test_verbs_that_act_leave_a_recording_as_it_is(tmp_path: Path, words: tuple[str, ...]) -> None:
+    recording = Path(shutil.copytree(EXAMPLE.root, tmp_path / "night"))
+    before = files(recording)
+    command = [sys.executable, "-m", "engine.cli.front", words[0], "-s", str(recording), *words[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "is a recording" in done.stderr) == (4, True), done.stderr
+    assert files(recording) == before

@@ -95,6 +95,14 @@ def test_ends_from_outside_carry_their_reason() -> None:
     assert diagnose(Ending(cause="not_started", why="no bash"), "").cause == "not_started"
 
 
+def test_what_a_shell_could_not_execute_is_told_as_not_started() -> None:
+    for code, said in ((126, "./autoresearch.sh: Permission denied"), (127, "python3: command not found")):
+        found = diagnose(Ending(cause="exited", exit_code=code), f"bash: line 1: {said}\n")
+        assert (found.cause, said in found.detail) == ("not_started", True)
+    assert diagnose(Ending(cause="exited", exit_code=127), "ValueError: x\n").cause == "exception"
+    assert diagnose(FAILED, "bash: line 1: x: Permission denied\n").cause == "other"
+
+
 def test_silence_is_told_as_silence() -> None:
     assert "wrote nothing" in diagnose(FAILED, "").detail
 

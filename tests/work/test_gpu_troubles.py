@@ -44,6 +44,7 @@ TOTAL = 81_559
         ("gpu_library", "RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
         ("gpu_library", "torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:2356"),
         ("gpu_library", "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"),
+        ("gpu_library", "ImportError: libcudart.so.12: cannot open shared object file: No such file or directory"),
         ("no_gpu", "RuntimeError: No CUDA GPUs are available"),
         ("no_gpu", "FAIL no GPU to train on, though this session has one: Error 101: invalid device ordinal"),
         ("gpu_driver", "FAIL no GPU to train on, though this session has one: CUDA unknown error - this may be due"),

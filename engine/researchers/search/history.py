@@ -6,6 +6,7 @@ import msgspec
 
 from engine.researchers.search.arithmetic import ArithmeticRefused
 from engine.researchers.search.values import Value, read
+from engine.session import flags
 from engine.session.state import Experiment, gain
 
 Configuration = tuple[int, frozenset[tuple[str, Value]]]
@@ -155,6 +156,8 @@ def changes_of(experiment: Experiment) -> dict[str, tuple[Value, Value]]:
 
 
 def interrupted(experiment: Experiment) -> bool:
-    """Whether its end says nothing about its change: the engine died, or the operator ended it."""
+    """Whether its end says nothing about its change: the engine died, the operator ended it, or the machine failed."""
+    if flags.MACHINE & set(experiment.flags):
+        return True
     outcome = experiment.trials[-1].outcome if experiment.trials else ""
     return bool(experiment.abort) or "interrupted" in experiment.flags or outcome in ("interrupted", "aborted")

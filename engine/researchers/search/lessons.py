@@ -7,12 +7,15 @@ from engine.researchers.search.sides import Sides, best_between, other_side, sid
 from engine.researchers.search.space import Constant, Space
 from engine.researchers.search.steps import between, further
 from engine.researchers.search.values import Value, is_number
+from engine.session import flags
 from engine.session.settings import Metric
 from engine.session.state import Experiment, gain
 
 
 def result_text(experiment: Experiment, champion: Experiment | None, metric: Metric) -> str:
     """The result against the champion it stood against, with the figures."""
+    if flags.MACHINE & set(experiment.flags):
+        return f"crash: {experiment.reason}; it says nothing about the change"
     if interrupted(experiment):
         return "interrupted before it had a result; it says nothing about the change"
     if experiment.metric is None or not experiment.valid:
