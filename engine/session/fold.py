@@ -306,6 +306,9 @@ def _(event: ev.ExperimentEnded, state: State) -> None:
     experiment.ended_at = event.at
     if not experiment.is_baseline:
         state.ended += 1
+        engine = state.engine
+        if engine is not None and "interrupted" in experiment.flags and experiment.began_at < engine.started_at:
+            engine.ended_experiments += 1  # an engine before this one left it unfinished: no limit of this one's
 
 
 @_on(ev.CommandQueued)

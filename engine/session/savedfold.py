@@ -19,7 +19,7 @@ from engine.session.state import State
 
 FILE_NAME = "fold.msgpack"
 _PRINT = 512  # bytes of the journal before the offset that must still be the same
-_MEANING = 2  # raise it when an event comes to mean something else to the fold
+_MEANING = 3  # raise it when an event comes to mean something else to the fold
 
 
 class _Saved(msgspec.Struct, array_like=True):

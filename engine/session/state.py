@@ -6,8 +6,10 @@ from typing import Literal
 import msgspec
 
 from engine.session.events import Planned
+from engine.session.flags import MACHINE
 from engine.session.settings import Gate, Metric, Run
 
+CUT_SHORT = MACHINE | {"interrupted"}
 MAX_ITERS = "max_iters"
 """The name under which the training length is set by hand, as growth logs call it."""
 Phase = Literal["proposing", "accepted", "committed", "decided", "settled", "learnt", "ended"]
@@ -367,11 +369,12 @@ class State(msgspec.Struct):
         return [self.experiments[run - 1] for run in chosen.runs] if chosen else []
 
     def failures_in_row(self) -> int:
-        """How many experiments of the open segment, the newest first, were not kept."""
+        """How many experiments of the open segment, the newest first, were not kept, but for those that the machine or
+        the engine's end cut short."""
         count = 0
         for run in reversed(self.segment.runs if self.segment else []):
             experiment = self.experiments[run - 1]
-            if not experiment.status:
+            if not experiment.status or CUT_SHORT & set(experiment.flags):
                 continue
             if experiment.status == "keep":
                 break

@@ -132,6 +132,9 @@ class Promises:
     def over(self, world: World, event: ev.ExperimentEnded) -> None:
         state = world.state
         self.ended.append(event.run)
+        ended, engine = world.state.experiments[event.run - 1], world.state.engine
+        if "interrupted" in ended.flags and engine is not None and ended.began_at < engine.started_at:
+            self.ended_at_start += not ended.is_baseline  # what another engine began costs this one nothing
         assert self.ended == list(range(1, event.run + 1)), "each experiment ends once, in order"
         experiment = state.experiments[-1]
         self.baselines += experiment.is_baseline

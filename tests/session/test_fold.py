@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from engine.loop.core import limit_reached
 from engine.session import events as ev
 from engine.session.fold import FoldError, apply, fold
-from engine.session.settings import Gate
+from engine.session.settings import Gate, Limits
 from engine.session.state import State
 from tests.session.story import Story
 
@@ -92,6 +93,34 @@ def test_limits_are_counted_from_an_engines_start_and_baselines_are_not() -> Non
     assert story.state.ended == 1
     story.tell(ev.EngineStarted(at=5, pid=1, host="h", start_id="s", experiments=3))
     assert story.state.engine is not None and story.state.engine.ended_experiments == 1
+
+
+def test_what_an_engine_left_unfinished_counts_to_no_limit_of_the_next_one() -> None:
+    story = Story()
+    story.ran("keep", 1.0)
+    run = story.began()
+    story.tell(ev.EngineStarted(at=story.now, pid=2, host="h", start_id="t", experiments=1))
+    story.tell(
+        ev.Decided(at=story.now, run=run, status="crash", reason="its engine went away", flags=("interrupted",)),
+        ev.TreeSettled(at=story.now, run=run, commit="h", champion=1),
+        ev.ExperimentEnded(at=story.now, run=run),
+    )
+    engine = story.state.engine
+    assert engine is not None and story.state.ended == 1 == engine.ended_experiments
+    assert limit_reached(story.state, story.now, Limits(experiments=1)) == ""
+    story.ran("crash", None, ("interrupted",))
+    assert "limit of 1" in limit_reached(story.state, story.now, Limits(experiments=1)), "its own, though interrupted"
+
+
+def test_what_the_machine_cut_short_is_no_failure_in_a_row() -> None:
+    story = Story()
+    story.ran("keep", 1.0)
+    story.ran("discard", 1.1)
+    for flag in ("gpu_trouble", "champion_failed", "interrupted"):
+        story.ran("crash", None, (flag,))
+    assert story.state.failures_in_row() == 1
+    story.ran("crash", None)
+    assert story.state.failures_in_row() == 2
 
 
 def test_a_stop_dies_with_the_engine_it_was_meant_for() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.session.inbox import Request, Seen
@@ -114,6 +114,7 @@ async def test_until_the_diff_is_there_it_says_that_it_is_being_read() -> None:
         assert "fact 2" in text_of(without.text.lines) and "changed" not in text_of(without.text.lines)
 
 
+@example([("a" * 20, "")], 11)
 @given(
     st.lists(st.tuples(st.text(st.sampled_from("ab 漢é"), max_size=40), st.just("")), max_size=4), st.integers(4, 40)
 )

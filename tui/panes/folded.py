@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tui.fitting import width_of
 from tui.panes.lines import LinesView
-from tui.runs import Line, fold, line_width
+from tui.runs import Line, fold, line_width, plain
 
 _WORDS = re.compile(r" +|[^ ]+")
 
@@ -51,9 +51,12 @@ def fold_words(line: Line, width: int, indent: int = 0) -> list[Line]:
                 continue  # a line neither ends nor goes on with a blank
             if used + size > width and begun:
                 used = _next_line(out, indent)
-            for number, piece in enumerate(fold([(word, names)], max(1, width - used))):
-                if number:
-                    used = _next_line(out, indent)
+            first, *others = fold([(word, names)], max(1, width - used))
+            out[-1].extend(first)
+            used += line_width(first)
+            rest = "".join(plain(piece) for piece in others)
+            for piece in fold([(rest, names)], width - indent) if rest else []:  # the next lines have their indent
+                used = _next_line(out, indent)
                 out[-1].extend(piece)
                 used += line_width(piece)
     return out
