@@ -21,7 +21,7 @@ from tui import feed, hangup, keymap, notify, themes
 from tui.actions import ACTIONS, bindables
 from tui.config import Config
 from tui.loading import Loading
-from tui.model import View
+from tui.model import View, farewell
 from tui.panes.footer import AskLine
 from tui.panes.pane import Pane
 from tui.panes.wishes import Said, Sized
@@ -166,11 +166,7 @@ class OvernightApp(OrderlyApp, inherit_bindings=False):
 
     def detach(self) -> None:
         """Leave; the loop goes on."""
-        name = self.view.name
-        if self.view.running:
-            self.exit(f"detached; the loop goes on: overnight attach {name}")
-        else:
-            self.exit(f"left; no engine is running in {name}: overnight start {name}")
+        self.exit(farewell(self.view))
 
     def action_detach(self) -> None:
         """ctrl+c."""

@@ -54,6 +54,15 @@ class View(msgspec.Struct):
         return self.engine is not None
 
 
+def farewell(view: View) -> str:
+    """What the terminal says once the console is left."""
+    if view.running:
+        return f"detached; the loop goes on: overnight attach {view.name}"
+    if view.recorded:
+        return f"left the recording {view.name}"
+    return f"left; no engine is running in {view.name}: overnight start {view.name}"
+
+
 Tone = Literal["good", "running", "warn", "bad", "dim"]
 
 

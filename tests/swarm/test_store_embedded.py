@@ -173,14 +173,14 @@ def test_a_database_that_stops_in_the_middle_loses_nothing_and_doubles_nothing(p
 
 
 def test_two_that_make_the_swarm_at_once_make_one(url: str) -> None:
-    stores = [Store(connect(url)) for _ in range(4)]
+    stores = [Store(connect(url)) for _ in range(8)]
     made: list[str] = []
     threads = [threading.Thread(target=lambda s=store: made.append(s.create("lab").swarm)) for store in stores]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(made) == 4 and len(set(made)) == 1
+    assert len(made) == 8 and len(set(made)) == 1
     for store in stores:
         store.engine.dispose()
 

@@ -52,6 +52,8 @@ async def test_the_recorded_session_shows_every_run_with_its_diff_log_and_machin
             assert float(shown[3]) == pytest.approx(one.metrics["nvml_peak_mb"] / 1024, abs=0.05)
             await pilot.press("up")
         await until(pilot, lambda: "val_bpb:" in pane(app, "runlog"))
+        await pilot.press("q")
+    assert app.return_value == "left the recording h100-example"
     assert files() == before
 
 

@@ -42,7 +42,8 @@ def lines(view: View, width: int) -> list[Line]:
         out += _now(view, width)
     elif view.selection is not None:
         out += _of_run(view.selection, width)
-    return out or [[("m writes a message; the next prompt carries it", "dim")]]
+    hint = "no messages" if view.read_only else "m writes a message; the next prompt carries it"
+    return out or [[(hint, "dim")]]
 
 
 def _now(view: View, width: int) -> list[Line]:

@@ -63,7 +63,7 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def opened(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver's own idea of a transaction's beginning is too late for us
-        connection.execute("PRAGMA journal_mode=WAL")
+        _insisting(connection, "PRAGMA journal_mode=WAL")  # of two who open a new file at once, one is refused at once
         connection.execute("PRAGMA foreign_keys=ON")
 
     @event.listens_for(engine, "begin")
@@ -87,14 +87,21 @@ def _write(raw: sqlite3.Connection) -> None:
     SQLite itself asks ever more rarely, and among many writers one of them may starve: so it is made to begin anew.
     """
     raw.execute(f"PRAGMA busy_timeout={AGAIN_MS}")
+    _insisting(raw, "BEGIN IMMEDIATE")
+
+
+def _insisting(raw: sqlite3.Connection, statement: str) -> None:
+    """Do it, again and again for BUSY_S where others are in the way. Errors: sqlite3.OperationalError."""
     deadline = time.monotonic() + BUSY_S
     while True:
+        began = time.monotonic()
         try:
-            raw.execute("BEGIN IMMEDIATE")
+            raw.execute(statement)
             return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
+        time.sleep(max(0.0, began + AGAIN_MS / 1000 - time.monotonic()))  # some refusals come without any waiting
 
 
 @contextmanager
