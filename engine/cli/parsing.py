@@ -58,6 +58,17 @@ def session_of(args: argparse.Namespace) -> SessionPaths:
     return find(given or args.named, sessions_dir(args.sessions))
 
 
+def own_session_of(args: argparse.Namespace) -> SessionPaths:
+    """The session the arguments name, for a verb that changes it before it needs its repository.
+
+    Errors: NoSession, Usage; Refused for a recording.
+    """
+    paths = session_of(args)
+    if paths.recorded:
+        raise Refused(f"{paths.root} is not a git repository: it is a recording, which is only looked at")
+    return paths
+
+
 def experiment_of(word: str, state: State, name: str) -> Experiment:
     """The experiment that `word` means in the session `name`. Errors: Usage, Refused."""
     if word in ("champion", "current", "baseline"):

@@ -7,7 +7,7 @@ from types import FrameType
 import msgspec
 
 from engine.cli.output import Output
-from engine.cli.parsing import add_session, session_of
+from engine.cli.parsing import add_session, own_session_of
 from engine.cli.trouble import DONE, INTERRUPTED, Usage
 from engine.session.journal import read
 from engine.session.paths import SessionPaths
@@ -39,7 +39,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Start it."""
-    paths = session_of(args)
+    paths = own_session_of(args)
     limits = limits_of(args, paths)
     if args.foreground:
         return foreground(paths, limits, args.dirty, out, args.gpu, not args.no_fit, args.jobs)

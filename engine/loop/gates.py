@@ -93,11 +93,13 @@ def crashes_in_row(state: State) -> int:
     return count
 
 
-def blame(state: State, experiment: Experiment, cause: str, failed: Verdict) -> NextTrial | Verdict:
-    """The verdict of a crash; at every fifth in a row, and at one that a change seldom brings about, only once the
-    champion has shown whether it still runs."""
+def blame(
+    state: State, experiment: Experiment, cause: str, failed: Verdict, grave: bool = False
+) -> NextTrial | Verdict:
+    """The verdict of a crash; at every fifth in a row, at one that a change seldom brings about, and at one that is
+    `grave`, only once the champion has shown whether it still runs."""
     champion, segment = state.champion, state.segments[-1]
-    due = cause in SELDOM or (crashes_in_row(state) + 1) % CRASHES == 0
+    due = grave or cause in SELDOM or (crashes_in_row(state) + 1) % CRASHES == 0
     if not due or champion is None or champion.run != experiment.champion or failed.flags:
         return failed
     trial = next((t for t in experiment.trials if t.of == "champion"), None)

@@ -135,7 +135,7 @@ def measure(state: State, experiment: Experiment) -> NextTrial | Verdict:
             return NextTrial("candidate", experiment.commit, seed)
         if trial.outcome != "ok" or trial.metric is None:
             failed = failure(trial) or Verdict("crash", f"the trial with seed {seed} gave no result")
-            return blame(state, experiment, trial.cause, failed)
+            return blame(state, experiment, trial.cause, failed, _would_end(state, experiment))
         flags += impossible(Result(trial.metric, trial.metrics, trial.flags), segment.metric, None, 0)
     flags = tuple(dict.fromkeys(flags))
     if experiment.checks == "failed":
@@ -151,6 +151,14 @@ def measure(state: State, experiment: Experiment) -> NextTrial | Verdict:
     if flags:
         return Verdict("discard", f"not believed: {explain(flags)}; left out of the round", flags)
     return Verdict("discard", f"{experiment.group}: no verdict before the round ends")
+
+
+def _would_end(state: State, experiment: Experiment) -> bool:
+    """Whether a crash of this experiment leaves its round without any candidate: that ends the search for good."""
+    planned = state.rounds[-1] if state.rounds else None
+    if planned is None or planned.base != experiment.champion:
+        return False
+    return not any(one.status in ("done", "waiting") for one in growing.candidates(state, planned))
 
 
 def mean_result(experiment: Experiment) -> tuple[float | None, dict[str, float]]:

@@ -40,6 +40,8 @@ def look(swarm: Swarm, klass: Klass, member: str, id: str, topics: frozenset[str
     results = _checked(swarm.results(klass, limit=DONE), id)
     hypotheses = _ideas(swarm.hypotheses(klass, "open", KNOWN), id)
     insights = _ideas([row for row in swarm.insights("", klass, KNOWN) if row.record.member != member], id)
+    banned = {row.record.id for row, _ in results if row.state == "banned"}  # what such code taught misleads, too
+    insights = [one for one in insights if not (isinstance(one[1], Insight) and banned.intersection(one[1].results))]
     insights.sort(key=lambda told: _off(told[1], topics))  # among equals the newest stay first
     bests = _checked(swarm.best(klass), id)
     others = [(row, body) for row, body in results if row.record.member != member][:TRIED]
@@ -67,8 +69,8 @@ def look(swarm: Swarm, klass: Klass, member: str, id: str, topics: frozenset[str
         best_metric=best[1].metric if best else None,
         banned={
             row.record.id: f"run {body.run} ({row.reason})"
-            for row, body in results
-            if row.record.member == member and row.state == "banned"
+            for row, body in _checked(swarm.results(klass, "banned", member, KNOWN), id)
+            if row.record.member == member  # in a night more results come than are known
         },
     )
 

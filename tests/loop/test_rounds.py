@@ -86,6 +86,29 @@ def test_a_machine_that_fails_pauses_the_search_which_goes_on_when_it_is_mended(
     assert state.rounds[0].chosen is not None and "left out" not in state.rounds[0].reason
 
 
+def test_a_search_whose_every_candidate_crashes_asks_the_champion_before_it_ends(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    wait = f'test "$OVERNIGHT_RUN" = 1 || test ! -e {broken} || {{ echo "ValueError: no data"; exit 1; }}'
+    made = lab(tmp_path / "toy", rounds=1, wait=wait)
+    settings = made.paths.settings
+    settings.write_text(
+        settings.read_text().replace("{DEPTH = 1, WIDTH = 8, HEADS = 1, RANK = 1}", "{WIDTH = 8, RANK = 1}")
+    )
+    broken.touch()
+    done = made.overnight("start", "--foreground", str(made.root))
+    assert done.returncode == 1 and "the champion itself fails" in done.stderr
+    state = made.state()
+    assert [[(t.of, t.outcome) for t in e.trials] for e in state.experiments[1:]] == [
+        [("candidate", "crash")],
+        [("candidate", "crash"), ("champion", "crash")],
+    ]
+    assert not state.rounds[-1].stop
+    broken.unlink()
+    assert made.overnight("resume", str(made.root)).returncode == 0
+    assert made.overnight("start", "--foreground", str(made.root)).returncode == 0
+    assert [e.candidate for e in made.state().experiments].count("RANK=5") == 2, "what the machine ended is tried again"
+
+
 def test_without_a_val_loss_the_search_says_what_is_missing(tmp_path: Path) -> None:
     made = lab(tmp_path / "toy")
     script = made.root / "autoresearch.sh"

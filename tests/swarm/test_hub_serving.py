@@ -112,8 +112,13 @@ def test_the_owner_bans_code_that_cheats_and_lifts_that(tmp_path: Path) -> None:
         row = amy.swarm.result(id)
         assert row is not None and row.state == "banned" and not amy.swarm.best()
         assert ban(id[:8]).stdout == "it is banned already\n"
-        done = ban("nowhere")
-        assert done.returncode == 4 and "the beginning of no result" in done.stderr
+        for wrong, code, why in (
+            (("nowhere",), 4, "the beginning of no result"),
+            ((id, "--reason", " "), 2, "expected 1 to 300"),
+            ((id, "--reason", "x" * 301), 2, "expected 1 to 300"),
+        ):
+            done = ban(*wrong)
+            assert done.returncode == code and why in done.stderr
         assert "ban is lifted" in ban(id, "--lift").stdout and len(amy.swarm.best()) == 1
         assert json.loads(ban(id, "--lift", "--json").stdout) == {"lifted": True, "results": []}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.session.state import State
-from engine.swarm import membership, telling
+from engine.swarm import hints, membership, telling
 from engine.swarm.api import Claimed, SwarmError, Unreachable
 from engine.swarm.collective import ALONE, CLAIM_S, words
 from engine.swarm.member import Member
@@ -399,4 +399,36 @@ def test_a_session_whose_code_is_banned_hears_it_once_by_its_run(tmp_path: Path)
     amy.tell(account(4, "on it goes"))
     until(lambda: amy.hints().done and len(amy.hints().done) == 3)
     assert said(amy) == []
+    amy.close()
+
+
+def test_what_banned_code_taught_is_told_to_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "swarm.db"
+    store = make(file)
+    amy, bob = (member(store, file, tmp_path / name, name) for name in ("amy", "bob"))
+    amy.tell(account(2, "cheat", 0.95, asi={"learned": "reading the shard helps"}))
+    amy.tell(account(3, "fair", 0.96, asi={"learned": "wider helps"}))
+    until(lambda: len(store.insights()) == 2)
+    store.ban(next(row.record.id for row in store.results() if row.record.body["run"] == 2), "it reads the shard")
+    bob.stand(standing())
+    until(lambda: bob.hints().sections)
+    (told,) = (lines for title, lines in bob.hints().sections if title.startswith("Insights"))
+    assert len(told) == 1 and "wider helps" in told[0]
+    amy.close()
+    bob.close()
+
+
+def test_a_ban_is_heard_of_also_where_many_results_came_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "DONE", 2)
+    file = tmp_path / "swarm.db"
+    store = make(file)
+    amy = member(store, file, tmp_path / "amy", "amy")
+    for run in range(2, 6):
+        amy.tell(account(run, f"idea {run}"))
+    until(lambda: len(store.results()) == 4)
+    store.ban(next(row.record.id for row in store.results() if row.record.body["run"] == 2), "it reads the shard")
+    amy.stand(standing())
+    heard: list[str] = []
+    until(lambda: heard.extend(said(amy)) or heard)
+    assert "run 2 (banned" in heard[0]
     amy.close()

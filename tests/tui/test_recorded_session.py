@@ -99,11 +99,14 @@ async def test_keys_that_act_say_that_it_is_a_recording() -> None:
         await until(pilot, lambda: any("h100-example is a recording" in told for told in toasts(app)))
 
 
-@pytest.mark.parametrize("words", [("pause",), ("say", "hello"), ("note", "2", "hi"), ("rerun", "2"), ("keep", "3")])
+@pytest.mark.parametrize(
+    "words",
+    [("pause",), ("say", "hello"), ("note", "2", "hi"), ("rerun", "2"), ("keep", "3"), ("start",), ("swarm", "join")],
+)
 def test_verbs_that_act_leave_a_recording_as_it_is(tmp_path: Path, words: tuple[str, ...]) -> None:
     recording = Path(shutil.copytree(EXAMPLE.root, tmp_path / "night"))
     before = files(recording)
-    command = [sys.executable, "-m", "engine.cli.front", words[0], "-s", str(recording), *words[1:]]
+    command = [sys.executable, "-m", "engine.cli.front", *words, "-s", str(recording)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "is a recording" in done.stderr) == (4, True), done.stderr
     assert files(recording) == before

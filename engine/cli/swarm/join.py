@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 from engine.cli.output import Output, safe
-from engine.cli.parsing import add_session, session_of
+from engine.cli.parsing import add_session, own_session_of
 from engine.cli.swarm.belonging import membership_of
 from engine.cli.swarm.init import FILE
 from engine.cli.trouble import DONE, Refused, Usage
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
 
 
 def _join(args: argparse.Namespace, out: Output) -> int:
-    paths = session_of(args)
+    paths = own_session_of(args)
     where = args.where or str(sessions_dir(args.sessions) / FILE)
     where = where if membership.is_hub(where) else str(Path(where).absolute())
     before = membership.load(paths.private)

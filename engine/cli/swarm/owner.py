@@ -8,6 +8,9 @@ from engine.cli.swarm.database import add_database, between, store_of
 from engine.cli.swarm.rows import SHORT
 from engine.cli.trouble import DONE
 
+LONGEST = 300
+"""Characters of a reason."""
+
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     """What each takes."""
@@ -24,7 +27,9 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         )
     else:
         parser.add_argument("which", metavar="RESULT", help="the beginning of a result's id")
-        parser.add_argument("--reason", default="it cheats", metavar="TEXT", help="why (default: it cheats)")
+        parser.add_argument(
+            "--reason", type=_reason, default="it cheats", metavar="TEXT", help="why (default: it cheats)"
+        )
         parser.add_argument("--lift", action="store_true", help="take the ban back")
         parser.epilog = "Of a banned train.py no result counts, whoever told it or will, and nobody adopts it."
 
@@ -73,6 +78,14 @@ def _count(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= 10_000):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 10000")
     return int(text)
+
+
+def _reason(text: str) -> str:
+    """One line, for it stands in notes and beside each result."""
+    said = " ".join(text.split())
+    if not 0 < len(said) <= LONGEST:
+        raise argparse.ArgumentTypeError(f"it has {len(said)} characters; expected 1 to {LONGEST}")
+    return said
 
 
 def _hours(text: str) -> float:

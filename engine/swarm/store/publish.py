@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -106,8 +106,9 @@ def _result(
 def _banned(connection: Connection, body: Result) -> str:
     """Why no result of this code counts; "" where its owner has nothing against it."""
     same = and_(results.c.contract == body.klass.contract, results.c.fingerprint == body.change.fingerprint)
-    found = connection.execute(select(results.c.reason).where(same, results.c.state == "banned").limit(1)).scalar()
-    return found or ""
+    said = select(results.c.reason).where(same, results.c.state == "banned")
+    plain = said.order_by(func.length(results.c.reason)).limit(1)  # without what was withdrawn, besides, of one author
+    return connection.execute(plain).scalar() or ""
 
 
 def _stands(member: str) -> Any:

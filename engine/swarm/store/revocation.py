@@ -3,16 +3,19 @@
 The signed records stay in any case.
 """
 
+import re
 from typing import Any
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, case, delete, literal, not_, select, update
 from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Member, SwarmError
+from engine.swarm.checks import disbelieved
 from engine.swarm.records import Klass, decoded
 from engine.swarm.schema import contracts, ideas, members, records, results, verdicts
 from engine.swarm.store import claims, verification
 from engine.swarm.store.clock import now
+from engine.swarm.store.ranking import RANKED
 
 WITHDRAWN, BANNED = "withdrawn", "banned"
 """Of a revoked member, whose changes can be tried anew; of code that nobody is to try again."""
@@ -40,18 +43,27 @@ def disown(connection: Connection, member: Member) -> None:
 
 def withdraw(connection: Connection, member: Member) -> None:
     """None of the member's results counts any more, also where re-runs bore it out, for a cheat that is re-run cheats
-    again; the changes can be tried anew, also those that it said had crashed."""
-    own = and_(results.c.member == member.id, results.c.state.not_in((WITHDRAWN, BANNED)))
+    again; the changes can be tried anew, also those that it said had crashed. What is banned stays so until that is
+    lifted, see `lift`."""
+    why, mine = _withdrew(member.name), results.c.member == member.id
+    own = and_(mine, results.c.state.not_in((WITHDRAWN, BANNED)))
     claims.undo(connection, select(results.c.id).where(own))
     changed = {
         "state": WITHDRAWN,
-        "reason": f"the swarm's owner withdrew what {member.name} measured",
+        "reason": why,
         "decided_by": "",
         "decided": now(connection),
         "verified": None,
         "score": None,
     }
     connection.execute(update(results).where(own).values(changed))
+    unsaid = and_(mine, results.c.state == BANNED, not_(results.c.reason.endswith(why, autoescape=True)))
+    connection.execute(update(results).where(unsaid).values(reason=results.c.reason + f"; {why}"))
+
+
+def _withdrew(name: str) -> str:
+    """What is said of a withdrawn result of this member; of a banned one, too, behind why it is banned."""
+    return f"the swarm's owner withdrew what {name} measured"
 
 
 def ban(connection: Connection, result: str, why: str) -> list[str]:
@@ -60,7 +72,9 @@ def ban(connection: Connection, result: str, why: str) -> list[str]:
     row = _one(connection, result)
     same = and_(_same(row), results.c.state != BANNED)
     ids = list(connection.execute(select(results.c.id).where(same).order_by(results.c.seq)).scalars())
-    changed = {"state": BANNED, "reason": f"banned by the swarm's owner: {why}", "decided_by": "",
+    said = f"banned by the swarm's owner: {why}"
+    reason = case((results.c.state == WITHDRAWN, literal(f"{said}; ") + results.c.reason), else_=said)
+    changed = {"state": BANNED, "reason": reason, "decided_by": "",
                "decided": now(connection), "verified": None, "score": None}  # fmt: skip
     connection.execute(update(results).where(same).values(changed))
     claims.settle(connection, row.member, row.id, verification.change_of(connection, row.id))
@@ -68,34 +82,43 @@ def ban(connection: Connection, result: str, why: str) -> list[str]:
 
 
 def lift(connection: Connection, result: str) -> list[str]:
-    """Take a ban back: the first result of the code is decided by its verdicts, and others repeat it.
+    """Take a ban back: the results of the code are decided by their verdicts, repeat another as when they came (see
+    `publish`), or are withdrawn with their author. Where none of them can be believed the change is free again.
 
     The ids of them all. Errors: SwarmError.
     """
     row = _one(connection, result)
-    banned = connection.execute(select(results).where(_same(row), results.c.state == BANNED).order_by(results.c.seq))
-    measured: dict[str, str] = {}
-    ids = []
-    for one in banned.all():
-        ids.append(one.id)
-        first = measured.get(one.gpu)
-        if one.status in ("crash", "checks_failed"):
-            _set(connection, one.id, "failed", "")
+    named = select(results, members.c.name, contracts.c.metric.label("named"))
+    named = named.join(members, members.c.id == results.c.member)
+    named = named.join(contracts, contracts.c.contract == results.c.contract)
+    banned = connection.execute(named.where(_same(row), results.c.state == BANNED).order_by(results.c.seq)).all()
+    found: list[tuple[Any, str]] = []  # each with its state from now on
+    for one in banned:
+        told = [(other, state) for other, state in found if other.gpu == one.gpu and state != "failed"]
+        ranked = [other for other, state in told if state in RANKED]
+        first = next(iter([*ranked, *(other for other, _ in told if other.member == one.member)]), None)
+        if one.reason.endswith(_withdrew(one.name)):
+            state = _set(connection, one.id, WITHDRAWN, _withdrew(one.name))
+        elif one.status in ("crash", "checks_failed"):
+            state = _set(connection, one.id, "failed", "")
         elif first is not None:
-            _set(connection, one.id, "repeat", f"the same code has the result {first} already")
+            state = _set(connection, one.id, "repeat", f"the same code has the result {first.id} already")
         else:
-            measured[one.gpu] = one.id
-            _anew(connection, one, "")
+            state = _anew(connection, one, "")
+        found.append((one, state))
+    ids = [one.id for one, _ in found]
+    if all(disbelieved(state, one.metric, one.named) for one, state in found):
+        claims.undo(connection, ids)
     return ids
 
 
 def _one(connection: Connection, begins: str) -> Any:
     """The result, a row, whose id begins so. Errors: SwarmError("missing")."""
-    named = results.c.id.startswith(begins.lower(), autoescape=True)
-    found = connection.execute(select(results).where(named).limit(2)).all() if begins else []
+    named, some = results.c.id.startswith(begins.lower()), re.fullmatch("[0-9a-f]{1,32}", begins.lower())
+    found = connection.execute(select(results).where(named).limit(2)).all() if some else []
     if len(found) != 1:
         many = "several results" if found else "no result"
-        raise SwarmError(f"{begins!r} is the beginning of {many}; overnight swarm results lists them", "missing")
+        raise SwarmError(f"{begins[:40]!r} is the beginning of {many}; overnight swarm results lists them", "missing")
     return found[0]
 
 
@@ -104,8 +127,9 @@ def _same(row: Any) -> Any:
     return and_(results.c.contract == row.contract, results.c.fingerprint == row.fingerprint)
 
 
-def _set(connection: Connection, id: str, state: str, reason: str) -> None:
+def _set(connection: Connection, id: str, state: str, reason: str) -> str:
     connection.execute(update(results).where(results.c.id == id).values(state=state, reason=reason))
+    return state
 
 
 def _unmark(connection: Connection, member: Member) -> None:
@@ -125,8 +149,8 @@ def _unmark(connection: Connection, member: Member) -> None:
         connection.execute(update(ideas).where(ideas.c.id == id).values(state=state))
 
 
-def _anew(connection: Connection, row: Any, reason: str) -> None:
-    """Settle a result, a row, by the verdicts that are left."""
+def _anew(connection: Connection, row: Any, reason: str) -> str:
+    """Settle a result, a row, by the verdicts that are left; its state."""
     known = connection.execute(select(contracts).where(contracts.c.contract == row.contract)).one()
     klass = Klass(contract=row.contract, gpu=row.gpu, metric=known.metric, direction=known.direction)
     last = (
@@ -136,4 +160,4 @@ def _anew(connection: Connection, row: Any, reason: str) -> None:
         .order_by(verdicts.c.stored.desc())
         .limit(1)
     )
-    verification.settle(connection, row, klass, connection.execute(last).scalar() or "", reason)
+    return verification.settle(connection, row, klass, connection.execute(last).scalar() or "", reason)

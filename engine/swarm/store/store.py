@@ -19,7 +19,7 @@ from engine.swarm.code import unpack
 from engine.swarm.keys import check, check_record, member_of
 from engine.swarm.records import Change, Klass, Record
 from engine.swarm.schema import VERSION, codes, metadata, records, swarms
-from engine.swarm.store import advice, claims, members, publish, queries, revocation, verification
+from engine.swarm.store import advice, claims, members, publish, queries, repeats, revocation, verification
 from engine.swarm.store.clock import now
 from engine.swarm.store.database import alone, transaction
 
@@ -75,6 +75,7 @@ class Store:
             revocation.disown(connection, member)
             if results:
                 revocation.withdraw(connection, member)
+            repeats.stand_in(connection, member)
             return member
 
     def ban(self, result: str, why: str) -> list[Row]:
