@@ -155,6 +155,7 @@ async def test_each_question_before_a_deed(night: Evening, columns: int, rows: i
             await pilot.press(key)
             await album.take(pilot, f"question-{deed}-{columns}x{rows}", lambda: app.screen is not app.main)
             await pilot.press("escape")
+            await settled(pilot, lambda: app.screen is app.main and _there(app))  # else the next key may be too early
     album.close()
 
 
