@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.session.paths import RECORDING
 from tui.actions import BY_ID
 from tui.model import View
 
@@ -10,7 +11,7 @@ def refusal(view: View, id: str) -> str:
     """Why an action cannot be done now; "" where it can."""
     action = BY_ID[id]
     if action.acts and view.recorded:
-        return f"read-only: {view.name} is a recording, which is only looked at"
+        return f"read-only: {view.name} is {RECORDING}"
     if action.acts and view.read_only:
         return f"read-only: this console only looks; `overnight attach {view.name}` may {action.title}"
     if action.needs and not view.loaded:

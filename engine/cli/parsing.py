@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine.cli.trouble import Refused, Usage
-from engine.session.paths import SessionPaths, find, sessions_dir
+from engine.session.paths import RECORDING, SessionPaths, find, sessions_dir
 from engine.session.state import Experiment, State
 
 
@@ -65,7 +65,7 @@ def own_session_of(args: argparse.Namespace) -> SessionPaths:
     """
     paths = session_of(args)
     if paths.recorded:
-        raise Refused(f"{paths.root} is not a git repository: it is a recording, which is only looked at")
+        raise Refused(f"{paths.root} is not a git repository: it is {RECORDING}")
     return paths
 
 

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
 def report(paths: SessionPaths, state: State, engine: Holder | None) -> dict[str, Any]:
     """All figures by name; times are unix seconds, `gain` is positive when better."""
     segment, progress, speed = state.segment, standing.progress_of(paths, state), pace(state)
-    figure = session_confidence(state)
+    figure, work = session_confidence(state), _work(state)
     return {
         "session": paths.name,
         "path": str(paths.root),
@@ -75,8 +75,8 @@ def report(paths: SessionPaths, state: State, engine: Holder | None) -> dict[str
         "cost_usd": state.cost,
         "tokens": state.tokens,
         "spending": plain(spending(state.experiments)),
-        "queued": [_asked(command) for command in _work(state) if command.status == "queued"],
-        "last_work": next((_asked(c) for c in reversed(_work(state)) if c.status in ("done", "refused")), None),
+        "queued": [_asked(command) for command in work if command.status == "queued"],
+        "last_work": next((_asked(c) for c in reversed(work) if c.status in ("done", "refused")), None),
         "messages_waiting": len(state.undelivered()),
         "trouble": state.troubles[-1][1] if state.troubles else "",
         "last_at": state.last_at or None,

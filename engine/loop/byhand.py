@@ -13,7 +13,7 @@ from engine.loop.tree import Tree
 from engine.session import inbox
 from engine.session.journal import Follower, JournalError
 from engine.session.locking import Held, Lock, engine_of
-from engine.session.paths import SessionPaths
+from engine.session.paths import RECORDING, SessionPaths
 from engine.session.state import Command, State
 from engine.work.repo import GitTrouble, Repo
 
@@ -32,7 +32,7 @@ def send(paths: SessionPaths, request: inbox.Request, *, wait_s: float = 10.0) -
     when the next prompt carries it, so its receipt is enough. Errors: LaunchRefused.
     """
     if paths.recorded and engine_of(paths.lock) is None:
-        raise LaunchRefused(f"{paths.root} has no repository: it is a recording, which is only looked at", 4)
+        raise LaunchRefused(f"{paths.root} has no repository: it is {RECORDING}", 4)
     deadline = time.monotonic() + max(wait_s, 5.0)
     while True:
         try:

@@ -23,10 +23,11 @@ from engine.loop.effects import (
     Stop,
     Wait,
 )
-from engine.loop.gates import BROKEN, CHAMPION_FAILED, next_step
+from engine.loop.gates import BROKEN, next_step
 from engine.loop.judgement import Verdict
 from engine.session import events as ev
 from engine.session.events import Planned
+from engine.session.flags import CHAMPION_FAILED
 from engine.session.fold import apply
 from engine.session.inbox import JOBS
 from engine.session.settings import Grow, Limits

@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 import msgspec
 
 from engine.loop.judgement import Result, Verdict, impossible, judge
-from engine.session.flags import explain
+from engine.session.flags import CHAMPION_FAILED, GPU_TROUBLE, explain
 from engine.session.state import Experiment, Segment, State, Trial, gain
 
 
@@ -73,10 +73,6 @@ SELDOM = frozenset({"no_gpu", "gpu_arch", "gpu_library", "disk_full", "not_start
 """Causes that a change can bring about, but seldom does: the champion is run at once, and the night not spent on it."""
 CROWDED = frozenset({"oom_others", "gpu_busy"})
 """Others were in the way: the next run waits until the device is free."""
-GPU_TROUBLE = "gpu_trouble"
-"""Flag of a crash that says nothing about the change."""
-CHAMPION_FAILED = "champion_failed"
-"""Flag of a crash after which the champion crashed too: the machine, the data or the benchmark is what broke."""
 CRASHES = 5
 """After so many crashes in a row the champion is run, and again after as many more."""
 

@@ -71,7 +71,7 @@ def brief(state: State, run: int, tree: Tree, settings: Settings) -> Brief:
             and candidate is None  # a round's plan lists each change once
             and e.champion == champion.run
             and e.run != run
-            and not {"interrupted", *flags.MACHINE} & set(e.flags)
+            and not flags.CUT_SHORT & set(e.flags)
         },
         folder=tree.paths.run(run),
         last_crash=_last_crash(results, tree),

@@ -258,7 +258,7 @@ def _tellable(experiment: Experiment) -> bool:
     """Whether it was run to an end of its own: what was aborted or never put together says nothing of the change."""
     if experiment.phase != "ended" or not experiment.commit or not experiment.trials:
         return False
-    return not {"aborted", "interrupted", "base_withdrawn", *flags.MACHINE} & set(experiment.flags)
+    return not {"aborted", "base_withdrawn", *flags.CUT_SHORT} & set(experiment.flags)
 
 
 def topics(experiments: list[Experiment]) -> frozenset[str]:

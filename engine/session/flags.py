@@ -23,8 +23,14 @@ WORDS = {
     "interrupted": "the engine was ended or went away while it ran",
 }
 
-MACHINE = frozenset({"gpu_trouble", "champion_failed"})
+GPU_TROUBLE = "gpu_trouble"
+"""Flag of a crash that says nothing about the change."""
+CHAMPION_FAILED = "champion_failed"
+"""Flag of a crash after which the champion crashed too: the machine, the data or the benchmark is what broke."""
+MACHINE = frozenset({GPU_TROUBLE, CHAMPION_FAILED})
 """Flags of a crash that is the machine's, and says nothing about the change: that may be tried again."""
+CUT_SHORT = MACHINE | {"interrupted"}
+"""The same, and what the engine's end cut short."""
 
 
 def words(flag: str) -> str:

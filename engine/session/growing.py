@@ -13,13 +13,13 @@ from statistics import fmean
 import msgspec
 
 from engine.session.events import Planned
-from engine.session.flags import MACHINE
+from engine.session.flags import CUT_SHORT
 from engine.session.state import Experiment, GrowthRound, State, Trial
 
 LOSS = "val_loss"
 SOURCES = {"params": ("num_params_M",), "vram": ("peak_vram_mb", "peak_rss_mb"), "iter": ("step_ms",)}
 """Metrics that a cost is read from, the first that is there and above 0; the resident memory counts on the CPU."""
-AGAIN = MACHINE | {"interrupted", "base_withdrawn"}
+AGAIN = CUT_SHORT | {"base_withdrawn"}
 """Flags of a result that says nothing about the change: the candidate is tried again."""
 TRIES = 3
 """A candidate that was ended so often from outside is left out."""

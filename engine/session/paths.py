@@ -6,6 +6,9 @@ from pathlib import Path
 PATCH = "change.patch"
 """In a run's folder of a recording: its difference from the champion it was tried on."""
 
+RECORDING = "a recording, which is only looked at"
+"""What a session is that came without its repository, in the words of every refusal."""
+
 
 class NoSession(Exception):
     """No session of that name or path. The message says what was looked for and what there is (exit code 3)."""

@@ -6,10 +6,9 @@ from typing import Literal
 import msgspec
 
 from engine.session.events import Planned
-from engine.session.flags import MACHINE
+from engine.session.flags import CUT_SHORT
 from engine.session.settings import Gate, Metric, Run
 
-CUT_SHORT = MACHINE | {"interrupted"}
 MAX_ITERS = "max_iters"
 """The name under which the training length is set by hand, as growth logs call it."""
 Phase = Literal["proposing", "accepted", "committed", "decided", "settled", "learnt", "ended"]

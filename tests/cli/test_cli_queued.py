@@ -149,9 +149,6 @@ def test_status_tells_what_came_of_the_last_work(tmp_path: Path) -> None:
 def test_an_interrupt_takes_back_what_lies_in_the_inbox_of_an_engine_that_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     def into_the_inbox(paths: SessionPaths, asked: inbox.Request, **_: float) -> byhand.Outcome:
         if asked.kind == "rerun":  # the engine that had the lock was killed before it read it
             inbox.send(paths.inbox, asked)
@@ -179,12 +176,14 @@ def test_an_interrupt_before_the_engine_took_it_leaves_it_too_and_tells(tmp_path
         lab.wait(lambda s: s.job is not None)
 
 
+def interrupted(*_: object, **__: object) -> None:
+    """^C, in place of what takes its time."""
+    raise KeyboardInterrupt
+
+
 def test_an_interrupt_while_an_engine_is_started_for_it_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     lab = night(tmp_path / "toy")
     monkeypatch.setattr(launch, "start_daemon", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -196,9 +195,6 @@ def test_an_interrupt_while_an_engine_is_started_for_it_leaves_nothing(
 def test_an_interrupt_before_anything_was_asked_for_is_only_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     lab = night(tmp_path / "toy")
     monkeypatch.setattr(byhand, "send", interrupted)
     with pytest.raises(KeyboardInterrupt):

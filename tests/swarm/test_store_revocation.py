@@ -1,7 +1,6 @@
 """Revocation: what one who is trusted no more said counts as far as others bear it out, or not at all."""
 
 import threading
-import time
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +12,7 @@ from engine.swarm.store.store import Store
 from tests.swarm.actor import KLASS, Actor, change
 from tests.swarm.conftest import FAST
 from tests.swarm.crowd import judge, members, refused
+from tests.swarm.membering import until
 from tests.swarm.postgres import Server
 
 WAIT_S = 60.0
@@ -207,11 +207,8 @@ def test_a_member_in_the_middle_of_publishing_can_be_revoked(postgres: Server) -
     with transaction(store.engine, True) as connection:
         spend(connection, find(connection, fool.key.member), FAST.rate, FAST.burst)
         owner.start()
-        deadline = time.monotonic() + WAIT_S
-        with store.engine.connect() as other:
-            while not other.execute(blocked).scalar_one() and time.monotonic() < deadline:
-                other.rollback()
-                time.sleep(0.02)
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+            until(lambda: other.execute(blocked).scalar_one())
         alone(connection)
     owner.join(WAIT_S)
     assert not failed and store.members()[0].revoked

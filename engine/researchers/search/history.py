@@ -157,7 +157,5 @@ def changes_of(experiment: Experiment) -> dict[str, tuple[Value, Value]]:
 
 def interrupted(experiment: Experiment) -> bool:
     """Whether its end says nothing about its change: the engine died, the operator ended it, or the machine failed."""
-    if flags.MACHINE & set(experiment.flags):
-        return True
     outcome = experiment.trials[-1].outcome if experiment.trials else ""
-    return bool(experiment.abort) or "interrupted" in experiment.flags or outcome in ("interrupted", "aborted")
+    return bool(experiment.abort or flags.CUT_SHORT & set(experiment.flags)) or outcome in ("interrupted", "aborted")

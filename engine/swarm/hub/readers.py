@@ -28,8 +28,7 @@ def admit(store: Store, header: str, path: str, query: str) -> None:
         raise SwarmError("the call was signed at another time: set this machine's clock", "signature")
     with transaction(store.engine, False) as connection:
         found = members.find(connection, member.replace("\0", ""))
-    if found.revoked:
-        raise SwarmError("this member was revoked by the swarm's owner", "revoked")
+    members.heard(found)
     check(found.key, calls.reading(welcome.swarm, member, at, path, query), signature)
 
 

@@ -155,6 +155,12 @@ def listed(connection: Connection) -> list[Member]:
     return [read(row) for row in connection.execute(select(members).order_by(members.c.seen.desc()).limit(1000))]
 
 
+def heard(member: Member) -> None:
+    """Errors: SwarmError("revoked") for one who is heard no more."""
+    if member.revoked:
+        raise SwarmError("this member was revoked by the swarm's owner", "revoked")
+
+
 def spend(connection: Connection, caller: Member, rate: float, burst: float, gpu: str = "") -> None:
     """Whether `caller` is in good standing and does not flood: its token bucket loses one.
 
@@ -168,8 +174,7 @@ def spend(connection: Connection, caller: Member, rate: float, burst: float, gpu
     mine = and_(members.c.id == caller.id, members.c.revoked == 0)  # asked here: it may have changed since it was read
     paid = connection.execute(update(members).where(mine, flowed >= 1).values(changed))
     if paid.rowcount != 1:
-        if find(connection, caller.id).revoked:
-            raise SwarmError("this member was revoked by the swarm's owner", "revoked")
+        heard(find(connection, caller.id))
         raise SwarmError(f"too much at once: {rate:g} calls a second are taken; send the rest later", "rate")
 
 

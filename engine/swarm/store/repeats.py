@@ -4,10 +4,8 @@ from sqlalchemy import and_, select
 from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Member
-from engine.swarm.checks import disbelieved
-from engine.swarm.records import Klass
-from engine.swarm.schema import contracts, members, results
-from engine.swarm.store import claims, verification
+from engine.swarm.schema import members, results
+from engine.swarm.store import verification
 from engine.swarm.store.ranking import RANKED
 
 
@@ -28,19 +26,14 @@ def stand_in(connection: Connection, member: Member) -> None:
         tuple(row) for row in connection.execute(select(*of_code).join(gone, same).where(results.c.state.in_(RANKED)))
     }
     repeats = (
-        select(results, contracts.c.metric.label("named"), contracts.c.direction)
+        select(results)
         .join(gone, same)
         .join(members, members.c.id == results.c.member)
-        .join(contracts, contracts.c.contract == results.c.contract)
         .where(results.c.state == "repeat", results.c.status.in_(("keep", "discard")), members.c.revoked == 0)
         .order_by(results.c.seq)
     )
     for row in connection.execute(repeats).all():
         code = (row.contract, row.gpu, row.fingerprint)
-        if code in stood:
-            continue
-        stood.add(code)
-        klass = Klass(contract=row.contract, gpu=row.gpu, metric=row.named, direction=row.direction)
-        state = verification.settle(connection, row, klass, "", "")
-        if not disbelieved(state, row.metric, row.named):
-            claims.settle(connection, row.member, row.id, verification.change_of(connection, row.id))
+        if code not in stood:
+            stood.add(code)
+            verification.anew(connection, row, "")

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from engine.swarm.api import Member, SwarmError
 from engine.swarm.checks import disbelieved
-from engine.swarm.records import Klass, decoded
+from engine.swarm.records import decoded
 from engine.swarm.schema import contracts, ideas, members, records, results, verdicts
 from engine.swarm.store import claims, verification
 from engine.swarm.store.clock import now
@@ -37,7 +37,7 @@ def disown(connection: Connection, member: Member) -> None:
     connection.execute(update(results).where(results.c.id.in_(ids)).values(score=None, verified=None))
     connection.execute(delete(verdicts).where(mine))
     for row in rows:
-        _anew(connection, row, f"the verdict of {member.name}, who was revoked, counts no more")
+        verification.anew(connection, row, f"the verdict of {member.name}, who was revoked, counts no more")
     _unmark(connection, member)
 
 
@@ -104,7 +104,7 @@ def lift(connection: Connection, result: str) -> list[str]:
         elif first is not None:
             state = _set(connection, one.id, "repeat", f"the same code has the result {first.id} already")
         else:
-            state = _anew(connection, one, "")
+            state = verification.anew(connection, one, "")
         found.append((one, state))
     ids = [one.id for one, _ in found]
     if all(disbelieved(state, one.metric, one.named) for one, state in found):
@@ -147,17 +147,3 @@ def _unmark(connection: Connection, member: Member) -> None:
             states[about] = record.body.get("state", "open")
     for id, state in states.items():
         connection.execute(update(ideas).where(ideas.c.id == id).values(state=state))
-
-
-def _anew(connection: Connection, row: Any, reason: str) -> str:
-    """Settle a result, a row, by the verdicts that are left; its state."""
-    known = connection.execute(select(contracts).where(contracts.c.contract == row.contract)).one()
-    klass = Klass(contract=row.contract, gpu=row.gpu, metric=known.metric, direction=known.direction)
-    last = (
-        select(members.c.name)
-        .join(verdicts, verdicts.c.member == members.c.id)
-        .where(verdicts.c.result == row.id)
-        .order_by(verdicts.c.stored.desc())
-        .limit(1)
-    )
-    return verification.settle(connection, row, klass, connection.execute(last).scalar() or "", reason)

@@ -120,9 +120,25 @@ def settle(connection: Connection, result: Any, klass: Klass, by: str, reason: s
     connection.execute(update(results).where(results.c.id == result.id).values(changed))
     if state == "refuted":
         claims.undo(connection, [result.id])
-    elif result.state == "refuted" and not disbelieved(state, result.metric, klass.metric):  # it is done after all
+    elif result.state in ("refuted", "repeat") and not disbelieved(
+        state, result.metric, klass.metric
+    ):  # it is done after all
         claims.settle(connection, result.member, result.id, change_of(connection, result.id))
     return state
+
+
+def anew(connection: Connection, row: Any, reason: str) -> str:
+    """Settle a result, a row, by the verdicts that are left; its state."""
+    known = connection.execute(select(contracts).where(contracts.c.contract == row.contract)).one()
+    klass = Klass(contract=row.contract, gpu=row.gpu, metric=known.metric, direction=known.direction)
+    last = (
+        select(members.c.name)
+        .join(verdicts, verdicts.c.member == members.c.id)
+        .where(verdicts.c.result == row.id)
+        .order_by(verdicts.c.stored.desc())
+        .limit(1)
+    )
+    return settle(connection, row, klass, connection.execute(last).scalar() or "", reason)
 
 
 def _distrust(connection: Connection, author: str) -> str:
