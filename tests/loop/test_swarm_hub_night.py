@@ -24,7 +24,7 @@ def test_a_hub_that_is_killed_in_the_middle_loses_and_doubles_nothing(tmp_path: 
         assert joined.returncode == 0, joined.stderr
         night([amy], 2)
         assert all(e.claim not in ("", ALONE) for e in amy.state().experiments[1:])
-        engine = amy.engine("--limits", '{"experiments": 30}')
+        engine = amy.engine("--limits", '{"experiments": 300}')  # ended below, after the outage
         amy.wait(lambda state: state.ended >= 4)
         hub.kill()
         amy.wait(lambda state: any(e.claim == ALONE for e in state.experiments) and state.ended >= 8)
